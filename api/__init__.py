@@ -1,0 +1,1 @@
+"""The gateway: knows who calls and which service answers, and nothing of the business."""

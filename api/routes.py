@@ -1,0 +1,38 @@
+"""Which service answers which public prefix."""
+
+from collections.abc import Mapping
+from typing import Final
+
+ROUTES: Final[Mapping[str, str]] = {
+    # public prefix           service
+    "/.well-known/jwks.json": "identity",
+    "/v1/me": "identity",
+    "/v1/sign-in": "identity",
+    "/v1/sign-out": "identity",
+    "/v1/tokens": "identity",
+    "/v1/areas": "grid",
+    "/v1/households": "grid",
+    "/v1/posts": "grid",
+    "/v1/residents": "grid",
+    "/v1/files": "orders",
+    "/v1/order-kinds": "orders",
+    "/v1/orders": "orders",
+    "/v1/points": "points",
+}
+
+UPLOADS: Final = "/v1/files"
+"""The one prefix whose bodies may have the size of an upload."""
+
+SERVICES: Final = frozenset(ROUTES.values())
+
+_DEEPEST = max(prefix.count("/") for prefix in ROUTES)
+
+
+def prefix_of(path: str) -> str | None:
+    """The longest public prefix that `path` lies under, or None. Prefixes end where a segment of the path ends."""
+    segments = path.split("/", _DEEPEST + 1)[: _DEEPEST + 1]
+    while segments:
+        if (prefix := "/".join(segments)) in ROUTES:
+            return prefix
+        segments.pop()
+    return None

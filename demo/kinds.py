@@ -1,0 +1,67 @@
+"""The kinds of order the demo district offers, and the words its people use."""
+
+import tomllib
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+ORDERS_FILE = Path(__file__).parent / "data" / "orders.toml"
+
+
+class Doer(StrEnum):
+    """Who usually does orders of a kind."""
+
+    HELPER = "helper"
+    """A member or a volunteer."""
+    GRID_WORKER = "grid_worker"
+    """The grid worker of the compound."""
+    COMPANY = "company"
+    """The property company of the compound, or the grid worker where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What was asked for, and the note left when it was done."""
+
+    asked: str
+    done: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of order. `weight` is how often it is ordered; `points` None means that the general rule rewards it."""
+
+    id: str
+    name: str
+    category: str
+    weight: int
+    doer: Doer
+    evidence_required: int
+    cases: list[Case]
+    points: int | None = None
+    bonus: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Remarks:
+    """What people say beside the request itself."""
+
+    praise: list[str]
+    satisfied: list[str]
+    dissatisfied: list[str]
+    cancelled_by_resident: list[str]
+    cancelled_by_community: list[str]
+    declined: list[str]
+    dispatch_notes: list[str]
+
+
+_orders = tomllib.loads(ORDERS_FILE.read_text(encoding="utf-8"))
+
+KINDS = [
+    Kind(**{**kind, "doer": Doer(kind["doer"]), "cases": [Case(**case) for case in kind["cases"]]})
+    for kind in _orders["kinds"]
+]
+KIND = {kind.id: kind for kind in KINDS}
+REMARKS = Remarks(**_orders["remarks"])
+FILLINGS: dict[str, list[str]] = _orders["fillings"]
+"""What a text may be filled with besides the home it is about."""

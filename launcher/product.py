@@ -1,0 +1,80 @@
+"""What `run` and `separate` share: everything that has to be there before the first request can be answered."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from demo.personas import PERSONAS, WECHAT_APP_ID
+from demo.wechat import WECHAT_APP_SECRET
+from launcher.database import migrate, product_database
+from launcher.demo_district import fill
+from launcher.demo_secrets import demo_secrets
+from launcher.fake_wechat import fake_wechat
+from launcher.folders import data_folder
+from launcher.instance import only_instance, port_from_environment, reserved_port
+from launcher.serving import ignore_stop_signals
+from launcher.terminal import CannotStart, say, table
+
+
+@dataclass(frozen=True)
+class Product:
+    """A product ready to be served."""
+
+    data: Path
+    socket: socket.socket
+    """Bound to HOST and PORT; does not listen yet."""
+    url: str
+    environment: dict[str, str]
+    """What its processes need to know, beyond where they listen and where the others are."""
+
+
+@contextmanager
+def prepared_product() -> Iterator[Product]:
+    """The demo product: this data folder's only one, its port held, its database migrated and filled.
+
+    Says what it does. Raises CannotStart. On leaving, which nothing can interrupt, it stops what it started.
+    """
+    if os.environ.get("LINLI_MODE") == "production":
+        raise CannotStart("This starts the demo; in production start the processes one by one: see compose.yaml.")
+    host, port = os.environ.get("HOST") or "127.0.0.1", port_from_environment()
+    url, data = f"http://{_reachable(host)}:{port}", data_folder()
+    with only_instance(data, url=url), reserved_port(host, port) as reserved, fake_wechat() as wechat_url:
+        say("Starting the database")
+        with product_database(data) as database_url:
+            try:
+                say("Migrating")
+                migrate(database_url)
+                fill(database_url)
+                environment = _demo_environment(data, database_url, wechat_url)
+                yield Product(data, reserved, url, {**environment, "HOST": host, "PORT": str(port)})
+            finally:
+                ignore_stop_signals()
+
+
+def introduce(url: str) -> None:
+    """Tell the person at the terminal where the product is, whom to sign in as, and what to try next."""
+    people = [(person.key, person.name, person.role_label, person.area_label) for person in PERSONAS]
+    say(f"\nLinli is ready on {url} (documentation: {url}/docs)\n")
+    say(table(("persona", "name", "role", "area"), people))
+    say(f'\nSign in as one of them:  POST {url}/v1/sign-in/demo  {{"persona": "{PERSONAS[0].key}"}}')
+    say("Next, in another terminal:  make demo        Stop with Ctrl-C.")
+
+
+def _demo_environment(data: Path, database_url: str, wechat_url: str) -> dict[str, str]:
+    return {
+        "LINLI_MODE": "demo",
+        "LINLI_DEMO_SIGN_IN": "1",
+        "DATABASE_URL": database_url,
+        "LINLI_FILES_FOLDER": str(data / "files"),
+        "LINLI_WECHAT_BASE_URL": wechat_url,
+        "LINLI_WECHAT_APP_ID": WECHAT_APP_ID,
+        "LINLI_WECHAT_APP_SECRET": WECHAT_APP_SECRET,
+        **demo_secrets(data),
+    }
+
+
+def _reachable(host: str) -> str:
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)

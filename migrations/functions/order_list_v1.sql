@@ -1,0 +1,100 @@
+-- One page of orders, newest first, behind `before` (an order number), as {"items": […], "next_cursor": …}.
+-- Flat however many orders there are: every branch walks an index backwards, at most a page per community or area.
+-- p_query: see services/orders/orders/queries.py. `areas` are the caller's own or lie inside them (checked there).
+CREATE FUNCTION order_list(p_tenant uuid, p_query jsonb) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    q record;
+    v_communities uuid[];
+    v_smaller uuid[];
+    v_numbers bigint[];
+    v_items text;
+BEGIN
+    EXECUTE format('SET LOCAL linli.tenant = %L', p_tenant);
+    SELECT * INTO q FROM jsonb_to_record(p_query) AS x (
+        view text, account uuid, resident uuid, areas uuid[], states text[], before bigint, page_size bigint
+    );
+    -- A wide area is read by its communities, an area inside a community by itself and what lies below it.
+    SELECT array_agg(a.id) FILTER (WHERE a.id = a.community_id), array_agg(a.id) FILTER (WHERE a.id <> a.community_id)
+    INTO v_communities, v_smaller
+    FROM areas a
+    LEFT JOIN areas community ON community.tenant_id = a.tenant_id AND community.id = a.community_id
+    WHERE q.view IN ('area', 'pool') AND a.tenant_id = p_tenant AND a.ancestor_ids && q.areas
+        AND (a.id = a.community_id OR NOT community.ancestor_ids && q.areas);
+
+    IF q.view = 'mine' THEN
+        SELECT array_agg(m.number) INTO v_numbers FROM (
+            (
+                SELECT o.number FROM orders o
+                WHERE o.tenant_id = p_tenant AND o.resident_id = q.resident AND o.number < q.before
+                    AND (q.states IS NULL OR o.state = ANY (q.states))
+                ORDER BY o.number DESC LIMIT q.page_size + 1
+            ) UNION (
+                SELECT o.number FROM orders o
+                WHERE o.tenant_id = p_tenant AND o.placed_by = q.account AND o.number < q.before
+                    AND (q.states IS NULL OR o.state = ANY (q.states))
+                ORDER BY o.number DESC LIMIT q.page_size + 1
+            )
+            ORDER BY number DESC LIMIT q.page_size + 1
+        ) m;
+    ELSIF q.view = 'tasks' THEN
+        SELECT array_agg(m.number) INTO v_numbers FROM (
+            SELECT o.number FROM orders o
+            WHERE o.tenant_id = p_tenant AND o.assignee_id = q.account AND o.number < q.before
+                AND (q.states IS NULL OR o.state = ANY (q.states))
+            ORDER BY o.number DESC LIMIT q.page_size + 1
+        ) m;
+    ELSIF q.view = 'pool' THEN
+        SELECT array_agg(m.number) INTO v_numbers FROM (
+            SELECT f.number FROM (
+                SELECT unnest(v_communities) AS id
+                UNION SELECT a.community_id FROM areas a WHERE a.tenant_id = p_tenant AND a.id = ANY (v_smaller)
+            ) community,
+            LATERAL (
+                SELECT o.number FROM orders o
+                WHERE o.tenant_id = p_tenant AND o.community_id = community.id AND o.number < q.before
+                    AND o.state = 'dispatched' AND o.assignee_id IS NULL
+                    AND (community.id = ANY (v_communities) OR o.area_id = ANY (v_smaller))
+                ORDER BY o.number DESC LIMIT q.page_size + 1
+            ) f
+            ORDER BY f.number DESC LIMIT q.page_size + 1
+        ) m;
+    ELSIF q.states IS NULL THEN
+        SELECT array_agg(m.number) INTO v_numbers FROM (
+            SELECT f.number FROM unnest(v_communities) AS community, LATERAL (
+                SELECT o.number FROM orders o
+                WHERE o.tenant_id = p_tenant AND o.community_id = community AND o.number < q.before
+                ORDER BY o.number DESC LIMIT q.page_size + 1
+            ) f
+            UNION ALL
+            SELECT f.number FROM unnest(v_smaller) AS smaller, LATERAL (
+                SELECT o.number FROM orders o
+                WHERE o.tenant_id = p_tenant AND o.area_id = smaller AND o.number < q.before
+                ORDER BY o.number DESC LIMIT q.page_size + 1
+            ) f
+            ORDER BY number DESC LIMIT q.page_size + 1
+        ) m;
+    ELSE
+        SELECT array_agg(m.number) INTO v_numbers FROM (
+            SELECT f.number FROM unnest(v_communities) AS community, unnest(q.states) AS wanted, LATERAL (
+                SELECT o.number FROM orders o
+                WHERE o.tenant_id = p_tenant AND o.community_id = community AND o.state = wanted AND o.number < q.before
+                ORDER BY o.number DESC LIMIT q.page_size + 1
+            ) f
+            UNION ALL
+            SELECT f.number FROM unnest(v_smaller) AS smaller, LATERAL (
+                SELECT o.number FROM orders o
+                WHERE o.tenant_id = p_tenant AND o.area_id = smaller AND o.number < q.before AND o.state = ANY (q.states)
+                ORDER BY o.number DESC LIMIT q.page_size + 1
+            ) f
+            ORDER BY number DESC LIMIT q.page_size + 1
+        ) m;
+    END IF;
+
+    SELECT string_agg(
+        order_json(o, q.view IN ('mine', 'area') OR q.view = 'tasks' AND o.state NOT IN ('rated', 'cancelled')), ',' ORDER BY o.number DESC
+    ) INTO v_items
+    FROM unnest(v_numbers[:q.page_size]) AS page (number)
+    JOIN orders o ON o.tenant_id = p_tenant AND o.number = page.number;
+    RETURN '{"items":[' || COALESCE(v_items, '') || '],"next_cursor":'
+        || CASE WHEN cardinality(v_numbers) > q.page_size THEN '"' || v_numbers[q.page_size] || '"' ELSE 'null' END || '}';
+END $$

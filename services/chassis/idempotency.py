@@ -1,0 +1,190 @@
+"""Same key and same body, same answer, and nothing done twice; refusals are answers too.
+
+Cold routes get this, and their transaction, from `TenantRoute`; hot commands carry the key into their SQL function.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import Depends, Header, Request, Response
+from fastapi.routing import APIRoute
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.chassis.database import Database, is_retried
+from services.chassis.errors import Problem
+from services.chassis.identity import Identity, identify
+
+REPLAYED = "Idempotency-Replayed"
+ATTEMPTS = 5
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class IdempotencyKeyMissing(Problem):
+    status = 400
+    code = "idempotency_key_missing"
+    zh = "请在请求头 Idempotency-Key 中提供 1–64 个可见 ASCII 字符。"
+    en = "Send an Idempotency-Key header of 1 to 64 visible ASCII characters."
+
+
+class IdempotencyKeyReused(Problem):
+    status = 422
+    code = "idempotency_key_reused"
+    zh = "该 Idempotency-Key 已用于另一个请求。"
+    en = "This Idempotency-Key was used for another request."
+
+
+@dataclass(frozen=True, slots=True)
+class RequestKey:
+    """An idempotency key with the fingerprint of the request it came with."""
+
+    key: str
+    request_hash: bytes
+
+
+async def request_key(request: Request) -> RequestKey:
+    """The key of this request; raises IdempotencyKeyMissing."""
+    key = request.headers.get("idempotency-key", "")
+    if not 1 <= len(key) <= 64 or not all("!" <= character <= "~" for character in key):
+        raise IdempotencyKeyMissing
+    return RequestKey(key, await _fingerprint(request))
+
+
+async def _fingerprint(request: Request) -> bytes:
+    digest = hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode())
+    if request.headers.get("content-type", "").startswith("multipart/"):
+        return await _add_form(request, digest)
+    digest.update(await request.body())
+    return digest.digest()
+
+
+async def _add_form(request: Request, digest: Any) -> bytes:
+    """Part by part: a client that repeats an upload chooses another boundary."""
+    for name, value in (await request.form(max_files=2, max_fields=8)).multi_items():
+        digest.update(f"\n{name}:".encode())
+        if isinstance(value, str):
+            digest.update(value.encode())
+        else:
+            digest.update(await value.read())
+            await value.seek(0)
+    return bytes(digest.digest())
+
+
+async def _documented_key(
+    request: Request,
+    idempotency_key: Annotated[
+        str,
+        Header(
+            description="A fresh random text per intended effect, 1 to 64 visible ASCII characters; the same one again "
+            "when repeating after a broken connection.",
+            examples=["monday-medicine-2026-03-16"],
+        ),
+    ] = "",
+) -> RequestKey:
+    del idempotency_key  # declared for the document; request_key refuses its absence with a code of its own
+    return await request_key(request)
+
+
+OnceKey = Annotated[RequestKey, Depends(_documented_key)]
+"""The request's idempotency key, for a hot command."""
+
+ONCE = [Depends(_documented_key)]
+"""`dependencies=ONCE`: documents the key on a POST of a `TenantRoute`, which itself does the work."""
+
+
+class TenantRoute(APIRoute):
+    """Runs its endpoint in one transaction of the caller's tenant, committed before the answer leaves.
+
+    A POST also runs once per Idempotency-Key: its answer, or the refusal, is stored in the same transaction.
+    Deadlocks and serialization failures are retried here and never shown.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        endpoint = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            caller = await identify(request)
+            once = await request_key(request) if request.method == "POST" else None
+            for attempt in range(ATTEMPTS):
+                try:
+                    return await _in_transaction(request, caller, once, endpoint)
+                except DBAPIError as error:
+                    if not is_retried(error) or attempt == ATTEMPTS - 1:
+                        raise
+                await asyncio.sleep(0.01 * attempt)
+            raise AssertionError("unreachable")
+
+        return handle
+
+
+async def _in_transaction(
+    request: Request, caller: Identity, once: RequestKey | None, endpoint: Callable[[Request], Awaitable[Response]]
+) -> Response:
+    database: Database = request.app.state.database
+    async with database.transaction(caller.tenant_id) as session:
+        request.state.transaction = session
+        if once is None:
+            return await endpoint(request)
+        return await _answer_once(session, request, caller, once, endpoint)
+
+
+async def _answer_once(
+    session: AsyncSession,
+    request: Request,
+    caller: Identity,
+    once: RequestKey,
+    endpoint: Callable[[Request], Awaitable[Response]],
+) -> Response:
+    identifiers = {"tenant": caller.tenant_id, "account": caller.account_id, "key": once.key, "hash": once.request_hash}
+    stored = (await session.execute(_RECALL, identifiers)).one_or_none()
+    if stored is not None:
+        return _replay(stored)
+    try:
+        async with session.begin_nested():
+            response = await endpoint(request)
+            await session.flush()
+    except Problem as problem:
+        if not 400 <= problem.status < 500:
+            raise
+        await session.execute(_STORE, {**identifiers, "status": problem.status, "body": _as_text(problem)})
+        return await _render(request, problem)
+    await session.execute(
+        _STORE, {**identifiers, "status": response.status_code, "body": bytes(response.body).decode()}
+    )
+    return response
+
+
+def _replay(stored: Any) -> Response:
+    if stored.status >= 400:
+        members = msgspec.json.decode(stored.body)
+        raise Problem.of_code(members.pop("code"), members)
+    return Response(
+        stored.body, stored.status, {REPLAYED: "true"}, media_type="application/json" if stored.body else None
+    )
+
+
+def _as_text(problem: Problem) -> str:
+    return msgspec.json.encode({"code": problem.code, **problem.members}, enc_hook=str).decode()
+
+
+async def _render(request: Request, problem: Problem) -> Response:
+    handler: Callable[[Request, Problem], Awaitable[Response]] = request.app.exception_handlers[Problem]
+    return await handler(request, problem)
+
+
+_RECALL = text("SELECT status, body FROM idempotency_recall(:tenant, :account, :key, :hash)")
+_STORE = text("SELECT idempotency_store(:tenant, :account, :key, :hash, CAST(:status AS smallint), :body)")
+
+
+def transaction_of(request: Request) -> AsyncSession:
+    session: AsyncSession = request.state.transaction
+    return session
+
+
+Transaction = Annotated[AsyncSession, Depends(transaction_of)]
+"""The open transaction of a `TenantRoute`. Nobody but the route commits it."""

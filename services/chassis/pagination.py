@@ -1,0 +1,47 @@
+"""Keyset pages: a page names the last key it showed, the next one starts behind it. Flat however long the list is."""
+
+import base64
+import binascii
+from typing import Annotated, Any, Generic, TypeVar
+
+import msgspec
+from fastapi import Query
+
+from services.chassis.errors import Problem
+from services.chassis.schemas import Answer
+
+Item = TypeVar("Item")
+
+Limit = Annotated[int, Query(ge=1, le=100, description="How many items a page has.")]
+Cursor = Annotated[str | None, Query(max_length=400, description="`next_cursor` of the page before.")]
+
+
+class InvalidCursor(Problem):
+    status = 422
+    code = "invalid_cursor"
+    zh = "分页游标无效。"
+    en = "The cursor is not one of ours."
+
+
+class Page(Answer, Generic[Item]):
+    """One page of a list. `next_cursor` is null on the last one."""
+
+    items: list[Item]
+    next_cursor: str | None
+
+
+def encode_cursor(*key: Any) -> str:
+    """An opaque text for the key of the last row shown."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(key, enc_hook=str)).rstrip(b"=").decode()
+
+
+Key = TypeVar("Key")
+
+
+def decode_cursor(cursor: str, key: type[Key]) -> Key:
+    """The key behind a cursor, as a tuple type such as `tuple[int]`; raises InvalidCursor for anything else."""
+    try:
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        return msgspec.json.decode(raw, type=key)
+    except (ValueError, binascii.Error, msgspec.DecodeError) as error:
+        raise InvalidCursor from error

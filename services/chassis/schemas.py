@@ -1,0 +1,72 @@
+"""What request and response bodies have in common."""
+
+import unicodedata
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import uuid_utils.compat
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+
+class Body(BaseModel):
+    """A request body: unknown fields are refused, NaN and Infinity too, texts are trimmed."""
+
+    model_config = ConfigDict(
+        extra="forbid", allow_inf_nan=False, str_strip_whitespace=True, use_attribute_docstrings=True
+    )
+
+
+class Answer(BaseModel):
+    """A response body."""
+
+    model_config = ConfigDict(from_attributes=True, use_attribute_docstrings=True)
+
+
+class ProblemAnswer(BaseModel):
+    """RFC 9457 problem details. `code` is stable; `detail` is Chinese, or English by Accept-Language."""
+
+    model_config = ConfigDict(extra="allow")
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    instance: str
+    request_id: str
+
+
+def new_id() -> UUID:
+    """A fresh UUIDv7: grows with time, so that rows of one time lie together."""
+    return uuid_utils.compat.uuid7()
+
+
+def _storable(text: str) -> str:
+    """Postgres stores neither NUL nor lone surrogates; other control characters have no business in a text."""
+    if any(unicodedata.category(character) in {"Cc", "Cs"} and character not in "\n\t" for character in text):
+        raise ValueError("control characters are not allowed")
+    return text
+
+
+def text_of(length: int, *, least: int = 1) -> Any:
+    """`Annotated` metadata of a text of `least`..`length` characters that Postgres can store."""
+    return (StringConstraints(min_length=least, max_length=length, strip_whitespace=True), AfterValidator(_storable))
+
+
+Name = Annotated[str, *text_of(60)]
+Line = Annotated[str, *text_of(200)]
+Paragraph = Annotated[str, *text_of(2000)]
+Phone = Annotated[str, StringConstraints(pattern=r"^[0-9+][0-9-]{4,18}$")]
+
+
+def _storable_moment(moment: datetime) -> datetime:
+    if not 1900 <= moment.year <= 2200:
+        raise ValueError("the year must lie between 1900 and 2200")
+    return moment
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_storable_moment)]
+"""RFC 3339 with an offset."""
+
+Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False, examples=[114.6904])]
+Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False, examples=[23.7412])]
