@@ -125,7 +125,7 @@ def install_with_pip(lock: str) -> None:
     if not works_here() or not has_pip():
         make_environment()
     say(f"Installing {lock} into .venv with pip (about half a minute the first time)")
-    quiet = ["--quiet", "--no-input", "--disable-pip-version-check", "--root-user-action=ignore"]
+    quiet = ["-qq", "--no-input", "--disable-pip-version-check", "--root-user-action=ignore"]
     command = [str(PYTHON), "-m", "pip", "install", *quiet, "--require-hashes", "-r", lock]
     if subprocess.call(command) != 0:
         sys.exit(f"pip could not install {lock}: its message is above. Run the same command again to go on.")

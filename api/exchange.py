@@ -1,10 +1,32 @@
 """The client's side of one forwarded request: the body it sends, and the moment it goes away."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
+from typing import ClassVar
 
 from starlette.types import Message, Receive
+
+from services.chassis.errors import Problem
+
+
+class ServiceTimedOut(Problem):
+    """The request may have been carried out."""
+
+    status = 504
+    code = "service_timed_out"
+    zh = "服务响应超时，请用相同的 Idempotency-Key 重试。"
+    en = "The service took too long; repeat the request with the same Idempotency-Key."
+
+
+class BodyTooSlow(Problem):
+    """The connection is closed: what may still come of the body belongs to nothing."""
+
+    status = 408
+    code = "body_too_slow"
+    zh = "请求内容发送中断，请重试。"
+    en = "The body stopped coming; please send the request again."
+    headers: ClassVar[Mapping[str, str]] = {"Connection": "close"}
 
 
 class ClientGone(Exception):
@@ -12,16 +34,16 @@ class ClientGone(Exception):
 
 
 class Exchange:
-    """Bounds the work for one client: `async with Exchange(receive) as exchange`.
+    """Bounds the work for one client: `async with Exchange(receive, patience_seconds=…) as exchange`.
 
-    The block is cancelled, and left without an error, as soon as the client goes away. `stalled` is raised out of the
-    block when a streamed body finds no taker for `patience_seconds`.
+    The block is cancelled, and left without an error, as soon as the client goes away. While a body is streamed,
+    BodyTooSlow leaves the block if its next part does not come for `patience_seconds`, and ServiceTimedOut if nobody
+    takes it for so long.
     """
 
-    def __init__(self, receive: Receive, *, patience_seconds: float, stalled: Callable[[], Exception]) -> None:
+    def __init__(self, receive: Receive, *, patience_seconds: float) -> None:
         self._receive = receive
         self._patience_seconds = patience_seconds
-        self._stalled = stalled
         self._answered = False
         self._reason: Exception | None = None
         self._watcher: asyncio.Task[None] | None = None
@@ -75,12 +97,13 @@ class Exchange:
     async def _chunks(self, message: Message) -> AsyncIterator[bytes]:
         while True:
             if chunk := message.get("body", b""):
-                self._start_timer()
+                self._start_timer(ServiceTimedOut())
                 yield chunk
-                self._stop_timer()
             if not message.get("more_body", False):
+                self._stop_timer()
                 self._watch()
                 return
+            self._start_timer(BodyTooSlow())
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 self._interrupt(ClientGone())
@@ -99,11 +122,10 @@ class Exchange:
             self._reason = reason
             self._task.cancel()
 
-    def _start_timer(self) -> None:
-        if self._answered:
-            return
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._patience_seconds, lambda: self._interrupt(self._stalled()))
+    def _start_timer(self, reason: Problem) -> None:
+        self._stop_timer()
+        if not self._answered:
+            self._timer = asyncio.get_running_loop().call_later(self._patience_seconds, self._interrupt, reason)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -11,7 +11,7 @@ from multidict import CIMultiDict
 from starlette.types import Receive, Scope, Send
 from yarl import URL
 
-from api.exchange import Exchange
+from api.exchange import Exchange, ServiceTimedOut
 from services.chassis.errors import Problem
 
 logger = logging.getLogger(__name__)
@@ -70,15 +70,6 @@ class AnswerLost(Problem):
     en = "The service's answer was lost; repeat the request with the same Idempotency-Key."
 
 
-class ServiceTimedOut(Problem):
-    """The request may have been carried out."""
-
-    status = 504
-    code = "service_timed_out"
-    zh = "服务响应超时，请用相同的 Idempotency-Key 重试。"
-    en = "The service took too long; repeat the request with the same Idempotency-Key."
-
-
 class UnreadableHeader(Problem):
     code = "unreadable_header"
     zh = "请求头不是 UTF-8 编码。"
@@ -107,7 +98,7 @@ class Forwarder:
     """A service in another process, as an ASGI app: `http://host:port` or `unix:/path`.
 
     Bodies are streamed both ways. Path, query, headers and status go through as they were sent, except what concerns
-    one connection only. Raises ServiceUnreachable, AnswerLost or ServiceTimedOut while nothing has been answered yet,
+    one connection only. Raises ServiceUnreachable, AnswerLost, ServiceTimedOut or BodyTooSlow while nothing has been answered yet,
     AnswerCutShort afterwards. Open it as a context manager, in the event loop that uses it.
     """
 
@@ -128,7 +119,7 @@ class Forwarder:
         await self._fresh.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with Exchange(receive, patience_seconds=self._timeout_seconds, stalled=ServiceTimedOut) as exchange:
+        async with Exchange(receive, patience_seconds=self._timeout_seconds) as exchange:
             body = await exchange.body(expected=_has_body(scope["headers"]))
             answer = await self._ask(scope, body)
             exchange.answered()

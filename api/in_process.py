@@ -25,7 +25,9 @@ class InProcess:
         self._outbox: asyncio.Queue[Message] = asyncio.Queue()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app({**scope, "state": self._state.copy()}, receive, send)
+        """Changes `scope`."""
+        scope["state"] = self._state.copy()
+        await self._app(scope, receive, send)
 
     async def __aenter__(self) -> "InProcess":
         self._life = asyncio.create_task(self._live(), name=f"{self._name}-lifespan")

@@ -1,17 +1,13 @@
-"""What may come in: the headers as the services are to see them, and how large and how slow a body may be."""
+"""What may come in: the headers as the services are to see them, and how large a body may be."""
 
-import asyncio
-from collections.abc import Iterable, Mapping
-from typing import ClassVar, Final, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.chassis.errors import BodyTooLarge, Problem
+from services.chassis.errors import BodyTooLarge
 from services.chassis.request_guard import sane_request_id
 from services.chassis.tokens import bearer_token
-
-BODY_PAUSE_SECONDS: Final = 30.0
-"""How long the client may send nothing while its body is not complete."""
 
 _READ = frozenset({b"accept-language", b"authorization", b"content-length", b"transfer-encoding", b"x-request-id"})
 
@@ -33,16 +29,6 @@ Where a trusted proxy stands in front, the server has read these headers already
 """
 
 Header = tuple[bytes, bytes]
-
-
-class BodyTooSlow(Problem):
-    """The connection is closed: what may still come of the body belongs to nothing."""
-
-    status = 408
-    code = "body_too_slow"
-    zh = "请求内容发送中断，请重试。"
-    en = "The body stopped coming; please send the request again."
-    headers: ClassVar[Mapping[str, str]] = {"Connection": "close"}
 
 
 class Intake(NamedTuple):
@@ -82,52 +68,41 @@ def read_headers(headers: Iterable[Header]) -> Intake:
 
 
 class BodyGuard:
-    """Lets a body through to an app as long as it keeps the limits.
+    """Lets a body through to an app as long as it keeps the limit.
 
-    Once it breaks one, the app sees a client that went away and can begin no answer any more.
+    Once it breaks it, the app sees a client that went away and can begin no answer any more.
     """
 
-    def __init__(self, receive: Receive, send: Send, *, limit_bytes: int, pause_seconds: float) -> None:
+    def __init__(self, receive: Receive, send: Send, *, limit_bytes: int) -> None:
         self._receive_unguarded = receive
         self._send_unguarded = send
         self._limit_bytes = limit_bytes
-        self._pause_seconds = pause_seconds
         self._received_bytes = 0
-        self._is_complete = False
         self._is_answering = False
-        self._refusal: Problem | None = None
 
     async def run(self, app: ASGIApp, scope: Scope) -> None:
-        """Raises BodyTooLarge or BodyTooSlow, unless the app had begun to answer before."""
+        """Raises BodyTooLarge, unless the app had begun to answer before."""
         try:
             await app(scope, self._receive, self._send)
         except Exception:
-            if self._refusal is None:
+            if not self._is_broken:
                 raise
-        if self._refusal is not None and not self._is_answering:
-            raise self._refusal
+        if self._is_broken and not self._is_answering:
+            raise BodyTooLarge(limit_bytes=self._limit_bytes)
+
+    @property
+    def _is_broken(self) -> bool:
+        return self._received_bytes > self._limit_bytes
 
     async def _receive(self) -> Message:
-        if self._refusal is not None:
-            return {"type": "http.disconnect"}
-        if self._is_complete:
-            return await self._receive_unguarded()
-        try:
-            async with asyncio.timeout(self._pause_seconds):
-                message = await self._receive_unguarded()
-        except TimeoutError:
-            return self._refuse(BodyTooSlow())
-        self._received_bytes += len(message.get("body", b""))
-        if self._received_bytes > self._limit_bytes:
-            return self._refuse(BodyTooLarge(limit_bytes=self._limit_bytes))
-        self._is_complete = not message.get("more_body", False)
-        return message
+        if not self._is_broken:
+            message = await self._receive_unguarded()
+            self._received_bytes += len(message.get("body", b""))
+            if not self._is_broken:
+                return message
+        return {"type": "http.disconnect"}
 
     async def _send(self, message: Message) -> None:
-        if self._refusal is None or self._is_answering:
+        if self._is_answering or not self._is_broken:
             self._is_answering = True
             await self._send_unguarded(message)
-
-    def _refuse(self, problem: Problem) -> Message:
-        self._refusal = problem
-        return {"type": "http.disconnect"}

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.forwarding import AnswerCutShort, Forwarder
 from api.in_process import InProcess
-from api.intake import BODY_PAUSE_SECONDS, BodyGuard, Intake, read_headers
+from api.intake import BodyGuard, Intake, read_headers
 from api.pages import OwnPages
 from api.routes import ROUTES, SERVICES, UPLOADS, prefix_of
 from services.chassis.errors import PROBLEM_JSON, BodyTooLarge, InternalError, NotFound, Problem, problem_body
@@ -98,8 +98,7 @@ class Gateway:
         if intake.token is not None:
             handed["linli.claims"] = await self._verifier.verify(intake.token)
         if intake.has_body:
-            guard = BodyGuard(receive, send, limit_bytes=limit_bytes, pause_seconds=BODY_PAUSE_SECONDS)
-            await guard.run(answering, handed)
+            await BodyGuard(receive, send, limit_bytes=limit_bytes).run(answering, handed)
         else:
             await answering(handed, receive, send)
 

@@ -6,6 +6,7 @@ from typing import Final
 ROUTES: Final[Mapping[str, str]] = {
     # public prefix           service
     "/.well-known/jwks.json": "identity",
+    "/v1/grants": "identity",
     "/v1/me": "identity",
     "/v1/sign-in": "identity",
     "/v1/sign-out": "identity",

@@ -83,11 +83,6 @@ class PastOrder:
                 assignee = None
         return assignee
 
-    @property
-    def rating(self) -> Step | None:
-        """The step in which it was rated, if it was."""
-        return self.last(OrderAction.RATE)
-
     def last(self, action: OrderAction) -> Step | None:
         return next((step for step in reversed(self.steps) if step.action is action), None)
 

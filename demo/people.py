@@ -119,12 +119,14 @@ def _remember_grown_children(homes: list[Home], random: Random) -> None:
     grown_up: dict[str, list[Person]] = {}
     for home in homes:
         for member in home.members:
-            if member.relation is Relation.HEAD and 26 <= member.person.age <= 60:
+            is_free = member.person.account_id is None  # the personas' families are told, not drawn
+            if is_free and member.relation is Relation.HEAD and 26 <= member.person.age <= 60:
                 grown_up.setdefault(member.person.surname, []).append(member.person)
     for home in homes:
         parent = home.members[0].person
         candidates = [child for child in grown_up.get(parent.surname, []) if 22 <= parent.age - child.age <= 38]
-        if len(home.members) <= 2 and parent.age >= 66 and candidates and random.random() < 0.4:
+        is_old_and_alone = len(home.members) <= 2 and parent.age >= 66 and parent.account_id is None
+        if is_old_and_alone and candidates and random.random() < 0.4:
             child = random.choice(candidates)
             grown_up[parent.surname].remove(child)
             home.members.append(Belonging(child, _child(child.sex), lives_here=False))

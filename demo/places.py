@@ -36,7 +36,7 @@ _SUBDISTRICT_SHAPES = {
 }
 _DISTRICT_SHAPE = Rectangle(114.585, 23.590, 114.765, 23.800)
 _VILLAGE_WEIGHT = 18
-"""A village (committee code 200 and up) covers about this many times the land of an urban community."""
+"""A village covers about this many times the land of an urban community."""
 
 
 _STAIRWELL_WIDTH = 0.00022
@@ -105,6 +105,11 @@ class Place:
     @property
     def community(self) -> "Place | None":
         return next((place for place in self.path if place.level == "community"), None)
+
+    @property
+    def is_village(self) -> bool:
+        """Whether it is a community with a villagers' committee (codes 200 and up)."""
+        return self.level == "community" and _is_village(self.code)
 
     @property
     def address(self) -> str:
@@ -184,7 +189,11 @@ class _Division:
 
     @property
     def weight(self) -> float:
-        return _VILLAGE_WEIGHT if self.code[9:] >= "200" else 1
+        return _VILLAGE_WEIGHT if _is_village(self.code) else 1
+
+
+def _is_village(community_code: str) -> bool:
+    return community_code[9:] >= "200"
 
 
 def _read_divisions() -> list[_Division]:

@@ -70,15 +70,15 @@ def _fairest_cut(weights: Sequence[float]) -> int:
 
 def _halves(whole: Rectangle, share: float) -> tuple[Rectangle, Rectangle]:
     if whole.width >= whole.height:
-        cut = whole.west + whole.width * share
+        cut = _snapped(whole.west + whole.width * share)
         return whole._replace(east=cut), whole._replace(west=cut)
-    cut = whole.south + whole.height * share
+    cut = _snapped(whole.south + whole.height * share)
     return whole._replace(north=cut), whole._replace(south=cut)
 
 
 def _corners_and_middles(rectangle: Rectangle) -> list[Position]:
     west, south, east, north = rectangle
-    middle_x, middle_y = (west + east) / 2, (south + north) / 2
+    middle_x, middle_y = _snapped((west + east) / 2), _snapped((south + north) / 2)
     middles = [(middle_x, south), (east, middle_y), (middle_x, north), (west, middle_y)]
     return [(west, south), (east, south), (east, north), (west, north), *middles]
 
@@ -98,6 +98,11 @@ def _bent_ring(rectangle: Rectangle, moved: dict[Position, Position]) -> list[Po
     on_west = sorted((p for p in moved if p[0] == west and south < p[1] <= north), key=lambda p: p[1], reverse=True)
     ring = [moved[corner] for corner in (*on_south, *on_east, *on_north, *on_west)]
     return _rounded([*ring, ring[0]])
+
+
+def _snapped(degrees: float) -> float:
+    """To a lattice, so that the same line reached on two ways is the same number."""
+    return round(degrees, DECIMALS)
 
 
 def _rounded(ring: Iterable[Position]) -> list[Position]:

@@ -24,7 +24,7 @@ class Child:
     ) -> None:
         self.name = name
         self._arguments = arguments
-        self._environment = environment
+        self.environment = environment
         self._descriptors = descriptors
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -64,7 +64,7 @@ class Child:
             sys.executable,
             *("-m", "launcher", "serve", *self._arguments, "--end-with-parent"),
             stdin=asyncio.subprocess.PIPE,  # closed when we end, however we end: that ends the child
-            env=self._environment,
+            env=self.environment,
             cwd=PROJECT,
             pass_fds=self._descriptors,
             start_new_session=True,  # Ctrl-C is for us; we stop the children in order

@@ -4,14 +4,13 @@ import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
 from alembic import command
 from alembic.config import Config
 
-from launcher.folders import PROJECT
+from launcher.folders import PROJECT, data_folder
 from launcher.postgres import EmbeddedPostgres
 from launcher.terminal import CannotStart, say
 from services.chassis.database import driver_url
@@ -22,7 +21,7 @@ DATABASE_NAME = "linli"
 
 
 @contextmanager
-def product_database(data: Path) -> Iterator[str]:
+def product_database() -> Iterator[str]:
     """The URL of the product's database, which answers but may not be migrated. Raises CannotStart.
 
     An embedded server is kept running, and is stopped on leaving unless another process started it.
@@ -31,7 +30,7 @@ def product_database(data: Path) -> Iterator[str]:
         check_server(url)
         yield url
         return
-    server = EmbeddedPostgres(data / "postgres", say=say)
+    server = EmbeddedPostgres(data_folder() / "postgres", say=say)
     server.start()
     try:
         server.watch()
@@ -68,8 +67,8 @@ def migrate(url: str) -> None:
 
 
 def alembic_config(url: str) -> Config:
-    """Alembic as `pyproject.toml` sets it up, on this database."""
-    config = Config(toml_file=PROJECT / "pyproject.toml")
+    """Alembic as `alembic.ini` sets it up, on this database."""
+    config = Config(PROJECT / "alembic.ini")
     config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
     return config
 

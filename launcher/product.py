@@ -1,5 +1,6 @@
 """What `run` and `separate` share: everything that has to be there before the first request can be answered."""
 
+import asyncio
 import os
 import socket
 from collections.abc import Iterator
@@ -8,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from demo.personas import PERSONAS, WECHAT_APP_ID
+from demo.seed import load
 from demo.wechat import WECHAT_APP_SECRET
 from launcher.database import migrate, product_database
-from launcher.demo_district import fill
 from launcher.demo_secrets import demo_secrets
 from launcher.fake_wechat import fake_wechat
 from launcher.folders import data_folder
@@ -43,11 +44,11 @@ def prepared_product() -> Iterator[Product]:
     url, data = f"http://{_reachable(host)}:{port}", data_folder()
     with only_instance(data, url=url), reserved_port(host, port) as reserved, fake_wechat() as wechat_url:
         say("Starting the database")
-        with product_database(data) as database_url:
+        with product_database() as database_url:
             try:
                 say("Migrating")
                 migrate(database_url)
-                fill(database_url)
+                asyncio.run(load(database_url))
                 environment = _demo_environment(data, database_url, wechat_url)
                 yield Product(data, reserved, url, {**environment, "HOST": host, "PORT": str(port)})
             finally:

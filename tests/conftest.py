@@ -22,7 +22,7 @@ from launcher.database import migrate
 from launcher.postgres import EmbeddedPostgres
 from services.chassis.database import driver_url
 from services.chassis.settings import Settings
-from tests.world import World, make_world
+from tests.world import ARRANGER, World, make_world
 
 TEMPLATE = "linli_test_template"
 
@@ -35,7 +35,10 @@ class TestServer:
     def __init__(self, embedded: EmbeddedPostgres | None) -> None:
         self._embedded = embedded
         self._template = f"{TEMPLATE}_{os.getpid()}"
-        migrate(self._create(self._template))
+        template_url = self._create(self._template)
+        migrate(template_url)
+        for statement in _ARRANGER:
+            _run_outside_of_any_loop(template_url, statement)
 
     def clone(self) -> str:
         """The URL of a fresh, migrated, empty database."""
@@ -53,6 +56,19 @@ class TestServer:
     def drop_all(self) -> None:
         for name in getattr(self, "_made", []):
             _run_outside_of_any_loop(os.environ["DATABASE_URL"], f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+_ARRANGER = (
+    f"""
+    DO $$ BEGIN
+        CREATE ROLE {ARRANGER} NOLOGIN NOBYPASSRLS;
+    EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+    END $$
+    """,
+    f"GRANT {ARRANGER} TO CURRENT_USER",
+    f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {ARRANGER}",
+    f"GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {ARRANGER}",
+)
 
 
 def _run_outside_of_any_loop(url: str, statement: str) -> None:

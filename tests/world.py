@@ -16,6 +16,9 @@ from services.chassis.schemas import new_id
 from services.chassis.settings import Settings
 from services.chassis.tokens import Claims, sign_token
 
+ARRANGER = "linli_test"
+"""The role tests arrange and check under: may write every table, and row security binds it like everyone else."""
+
 _district_codes = itertools.count(100_000)
 
 
@@ -47,7 +50,7 @@ class Person:
 class World:
     """One tenant: 街道 > 康乐路南 and 康乐路北 > 万隆一品小区 > 3栋, with the people of the main job.
 
-    `connection` is the owner's, for arranging and checking what no API shows.
+    `connection` is for arranging and checking what no API shows (role ARRANGER, this tenant set for good).
     """
 
     tenant_id: UUID
@@ -67,20 +70,16 @@ class World:
         raise AttributeError(name)
 
     async def insert(self, table: str, **values: Any) -> None:
-        """One row as the owner of the database, in this tenant."""
+        """One row, in this tenant."""
         columns = {"tenant_id": self.tenant_id, **values}
         places = ", ".join(f"${i}" for i in range(1, len(columns) + 1))
-        async with self.connection.transaction():
-            await self.connection.execute(tenant_statement(self.tenant_id))
-            await self.connection.execute(
-                f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", *columns.values()
-            )
+        await self.connection.execute(
+            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", *columns.values()
+        )
 
     async def fetch(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
-        """Rows as the owner of the database sees them, with this tenant set."""
-        async with self.connection.transaction():
-            await self.connection.execute(tenant_statement(self.tenant_id))
-            return list(await self.connection.fetch(query, *arguments))
+        """Rows of this tenant."""
+        return list(await self.connection.fetch(query, *arguments))
 
     async def fetch_value(self, query: str, *arguments: Any) -> Any:
         rows = await self.fetch(query, *arguments)
@@ -191,8 +190,9 @@ async def make_world(
     settings: Settings, transport: httpx2.AsyncBaseTransport, *, base_url: str = "http://linli.test"
 ) -> World:
     """A fresh tenant with its tree, kinds, a reward rule and the people of the main job."""
-    connection = await asyncpg.connect(driver_url(settings.database_url))
+    connection = await asyncpg.connect(driver_url(settings.database_url), server_settings={"role": ARRANGER})
     world = World(new_id(), connection, settings, transport, base_url)
+    await connection.execute(tenant_statement(world.tenant_id).replace("LOCAL ", ""))
     code = await _free_code(connection)
     await connection.execute("INSERT INTO tenants (id, code, name) VALUES ($1, $2, '源城区')", world.tenant_id, code)
     for depth, (level, name) in enumerate(LEVELS):

@@ -1,13 +1,16 @@
 -- Posts one transaction to the ledger: all of its legs or none, once per source and, when the command carries an
--- idempotency key, once per key. p_command: services/points/ledger/actions.py PostCommand. Never raises for a refusal.
--- Locks the accounts it moves in id order until the transaction ends. Commits nothing.
+-- idempotency key, once per key. p_command: services/points/ledger/posting.py Posting. Never raises for a refusal.
+-- Locks the accounts it moves in id order until the transaction ends, and commits nothing.
 CREATE FUNCTION ledger_post(p_tenant uuid, p_command jsonb)
 RETURNS TABLE (status smallint, body text, replayed boolean) LANGUAGE plpgsql AS $$
 DECLARE
     c record;
     known record;
-    accounts record;
+    account ledger_accounts;
     posted ledger_transactions;
+    v_ids uuid[];
+    v_balances bigint[];
+    v_versions bigint[];
     v_answer text;
     v_status smallint;
     v_replayed boolean := false;
@@ -15,7 +18,8 @@ BEGIN
     EXECUTE format('SET LOCAL linli.tenant = %L', p_tenant);
     SELECT * INTO c FROM jsonb_to_record(p_command) AS x (
         account uuid, idempotency_key text, request_hash text, issuer_areas uuid[],
-        id uuid, kind text, source_kind text, source_id text, reason text, effective_at timestamptz, details jsonb, legs jsonb
+        id uuid, kind text, source_kind text, source_id text, reason text, effective_at timestamptz, details jsonb,
+        leg_kinds text[], leg_owners uuid[], leg_amounts bigint[], new_account_ids uuid[]
     );
     IF c.idempotency_key IS NOT NULL THEN
         SELECT * INTO known
@@ -28,81 +32,83 @@ BEGIN
 
     <<decide>>
     BEGIN
-        SELECT t.* INTO posted FROM ledger_transactions t
-        WHERE t.tenant_id = p_tenant AND t.source_kind = c.source_kind AND t.source_id = c.source_id;
-        IF FOUND THEN
+        v_answer := ledger_posting_recall(p_tenant, c.source_kind, c.source_id);
+        IF v_answer IS NOT NULL THEN
             v_replayed := true;
             v_status := 201;
-            v_answer := ledger_posting_json(posted);
             EXIT decide;
         END IF;
-        v_status := 422;
-        IF NOT ledger_legs_balance(c.legs) THEN
+        IF NOT ledger_legs_balance(c.leg_kinds, c.leg_owners, c.leg_amounts) THEN
+            v_status := 422;
             v_answer := '{"code":"unbalanced_legs"}';
             EXIT decide;
         END IF;
         IF c.issuer_areas IS NOT NULL THEN
-            SELECT r.status, r.body INTO v_status, v_answer
-            FROM ledger_clerk_refusal(p_tenant, c.account, c.issuer_areas, c.legs) AS r;
-            EXIT decide WHEN FOUND;
+            v_answer := ledger_clerk_refusal(p_tenant, c.account, c.issuer_areas, c.leg_kinds, c.leg_owners);
+            IF v_answer IS NOT NULL THEN
+                v_status := CASE v_answer
+                    WHEN 'community_not_found' THEN 404 WHEN 'recipient_not_a_member' THEN 422 ELSE 403
+                END;
+                v_answer := json_build_object('code', v_answer);
+                EXIT decide;
+            END IF;
         END IF;
 
         LOOP
-            WITH legs AS (
-                SELECT * FROM jsonb_to_recordset(c.legs) AS l (kind text, owner_id uuid, amount bigint)
-            ), locked AS MATERIALIZED (
-                SELECT a.kind, a.owner_id, a.balance
-                FROM legs l JOIN ledger_accounts a
-                    ON a.tenant_id = p_tenant AND a.asset = 'points' AND a.kind = l.kind AND a.owner_id = l.owner_id
-                ORDER BY a.id
-                FOR NO KEY UPDATE OF a
-            )
-            SELECT
-                bool_or(k.balance IS NULL) AS some_missing,
-                min(COALESCE(k.balance, 0)) FILTER (
-                    WHERE l.kind <> 'issuing_community' AND COALESCE(k.balance, 0) + l.amount < 0
-                ) AS insufficient
-            INTO accounts
-            FROM legs l LEFT JOIN locked k ON k.kind = l.kind AND k.owner_id = l.owner_id;
-            IF accounts.insufficient IS NOT NULL THEN
-                v_status := 409;
-                v_answer := json_build_object('code', 'insufficient_points', 'balance', accounts.insufficient);
-                EXIT decide;
-            END IF;
-            EXIT WHEN NOT accounts.some_missing;
+            v_balances := c.leg_amounts;
+            FOR i IN 1..cardinality(c.leg_kinds) LOOP
+                v_ids[i] := (
+                    SELECT a.id FROM ledger_accounts a
+                    WHERE a.tenant_id = p_tenant AND a.asset = 'points' AND a.kind = c.leg_kinds[i]
+                        AND a.owner_id = c.leg_owners[i]
+                );
+            END LOOP;
+            FOR account.id IN SELECT l.id FROM unnest(v_ids) AS l (id) WHERE l.id IS NOT NULL ORDER BY l.id LOOP
+                SELECT a.* INTO account FROM ledger_accounts a
+                WHERE a.tenant_id = p_tenant AND a.id = account.id FOR NO KEY UPDATE;
+                v_balances[array_position(v_ids, account.id)] := account.balance + c.leg_amounts[array_position(v_ids, account.id)];
+                v_versions[array_position(v_ids, account.id)] := account.version + 1;
+            END LOOP;
+            FOR i IN 1..cardinality(c.leg_kinds) LOOP
+                IF v_balances[i] < 0 AND c.leg_kinds[i] <> 'issuing_community' THEN
+                    v_status := 409;
+                    v_answer := json_build_object(
+                        'code', 'insufficient_points', 'balance', v_balances[i] - c.leg_amounts[i]
+                    );
+                    EXIT decide;
+                END IF;
+            END LOOP;
+            EXIT WHEN array_position(v_ids, NULL) IS NULL;
             INSERT INTO ledger_accounts (tenant_id, id, asset, kind, owner_id)
             SELECT p_tenant, l.new_account_id, 'points', l.kind, l.owner_id
-            FROM jsonb_to_recordset(c.legs) AS l (kind text, owner_id uuid, new_account_id uuid)
+            FROM unnest(c.leg_kinds, c.leg_owners, c.new_account_ids, v_ids) AS l (kind, owner_id, new_account_id, id)
+            WHERE l.id IS NULL
             ORDER BY l.kind, l.owner_id
             ON CONFLICT (tenant_id, asset, kind, owner_id) DO NOTHING;
         END LOOP;
 
-        WITH recorded AS (
-            INSERT INTO ledger_transactions
-                (tenant_id, id, kind, source_kind, source_id, reason, effective_at, recorded_by, details)
-            VALUES (
-                p_tenant, c.id, c.kind, c.source_kind, c.source_id, c.reason, c.effective_at, c.account,
-                COALESCE(c.details, '{}')
-            )
-            ON CONFLICT (tenant_id, source_kind, source_id) DO NOTHING
-            RETURNING *
-        ), moved AS (
-            UPDATE ledger_accounts a SET balance = a.balance + l.amount, version = a.version + 1
-            FROM recorded, jsonb_to_recordset(c.legs) AS l (kind text, owner_id uuid, amount bigint)
-            WHERE a.tenant_id = p_tenant AND a.asset = 'points' AND a.kind = l.kind AND a.owner_id = l.owner_id
-            RETURNING a.id, a.version, l.amount, a.balance
-        ), entered AS (
-            INSERT INTO ledger_entries (tenant_id, account_id, sequence, transaction_id, amount, balance_after)
-            SELECT p_tenant, m.id, m.version, c.id, m.amount, m.balance FROM moved m
+        INSERT INTO ledger_transactions
+            (tenant_id, id, kind, source_kind, source_id, reason, effective_at, recorded_by, details)
+        VALUES (
+            p_tenant, c.id, c.kind, c.source_kind, c.source_id, c.reason, c.effective_at, c.account,
+            COALESCE(c.details, '{}')
         )
-        SELECT r.* INTO posted FROM recorded r;
+        ON CONFLICT (tenant_id, source_kind, source_id) DO NOTHING
+        RETURNING * INTO posted;
+        v_status := 201;
         IF NOT FOUND THEN
             v_replayed := true;
-            SELECT t.* INTO posted FROM ledger_transactions t
-            WHERE t.tenant_id = p_tenant AND t.source_kind = c.source_kind AND t.source_id = c.source_id;
+            v_answer := ledger_posting_recall(p_tenant, c.source_kind, c.source_id);
+            EXIT decide;
         END IF;
-        v_status := 201;
-        v_answer := ledger_posting_json(posted);
+        FOR i IN 1..cardinality(v_ids) LOOP
+            UPDATE ledger_accounts a SET balance = v_balances[i], version = v_versions[i]
+            WHERE a.tenant_id = p_tenant AND a.id = v_ids[i];
+        END LOOP;
+        INSERT INTO ledger_entries (tenant_id, account_id, sequence, transaction_id, amount, balance_after)
+        SELECT p_tenant, l.id, l.version, c.id, l.amount, l.balance
+        FROM unnest(v_ids, v_versions, c.leg_amounts, v_balances) AS l (id, version, amount, balance);
+        v_answer := ledger_posting_json(posted, c.leg_kinds, c.leg_owners, c.leg_amounts);
     END;
 
     IF c.idempotency_key IS NOT NULL THEN

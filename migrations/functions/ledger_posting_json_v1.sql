@@ -1,5 +1,6 @@
 -- A transaction of the ledger with its legs, as the API answers it (services/points/ledger/schemas.py PostingRead).
-CREATE FUNCTION ledger_posting_json(t ledger_transactions) RETURNS text LANGUAGE plpgsql STABLE AS $$
+CREATE FUNCTION ledger_posting_json(t ledger_transactions, p_kinds text[], p_owners uuid[], p_amounts bigint[])
+RETURNS text LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN json_build_object(
         'id', t.id,
@@ -13,17 +14,15 @@ BEGIN
         'details', t.details,
         'legs', (
             SELECT json_agg(json_build_object(
-                'account_kind', a.kind,
-                'owner_id', a.owner_id,
-                'owner_name', CASE a.kind
-                    WHEN 'member' THEN (SELECT p.name FROM accounts p WHERE p.id = a.owner_id)
-                    ELSE (SELECT p.name FROM areas p WHERE p.tenant_id = t.tenant_id AND p.id = a.owner_id)
+                'account_kind', l.kind,
+                'owner_id', l.owner_id,
+                'owner_name', CASE l.kind
+                    WHEN 'member' THEN (SELECT p.name FROM accounts p WHERE p.id = l.owner_id)
+                    ELSE (SELECT p.name FROM areas p WHERE p.tenant_id = t.tenant_id AND p.id = l.owner_id)
                 END,
-                'amount', e.amount
-            ) ORDER BY e.amount, a.id)
-            FROM ledger_entries e
-            JOIN ledger_accounts a ON a.tenant_id = e.tenant_id AND a.id = e.account_id
-            WHERE e.tenant_id = t.tenant_id AND e.transaction_id = t.id
+                'amount', l.amount
+            ))
+            FROM unnest(p_kinds, p_owners, p_amounts) AS l (kind, owner_id, amount)
         )
     )::text;
 END $$

@@ -22,7 +22,6 @@ from services.chassis.identity import Identity, identify
 
 REPLAYED = "Idempotency-Replayed"
 ATTEMPTS = 5
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class IdempotencyKeyMissing(Problem):
@@ -108,23 +107,31 @@ class TenantRoute(APIRoute):
         endpoint = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
-            caller = await identify(request)
-            once = await request_key(request) if request.method == "POST" else None
-            for attempt in range(ATTEMPTS):
-                try:
-                    return await _in_transaction(request, caller, once, endpoint)
-                except DBAPIError as error:
-                    if not is_retried(error) or attempt == ATTEMPTS - 1:
-                        raise
-                await asyncio.sleep(0.01 * attempt)
-            raise AssertionError("unreachable")
+            try:
+                return await _with_retries(request, endpoint)
+            finally:
+                await request.close()  # a form read for its fingerprint may never reach the endpoint
 
         return handle
 
 
-async def _in_transaction(
-    request: Request, caller: Identity, once: RequestKey | None, endpoint: Callable[[Request], Awaitable[Response]]
-) -> Response:
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+async def _with_retries(request: Request, endpoint: Endpoint) -> Response:
+    caller = await identify(request)
+    once = await request_key(request) if request.method == "POST" else None
+    for attempt in range(ATTEMPTS):
+        try:
+            return await _in_transaction(request, caller, once, endpoint)
+        except DBAPIError as error:
+            if not is_retried(error) or attempt == ATTEMPTS - 1:
+                raise
+        await asyncio.sleep(0.01 * attempt)
+    raise AssertionError("unreachable")
+
+
+async def _in_transaction(request: Request, caller: Identity, once: RequestKey | None, endpoint: Endpoint) -> Response:
     database: Database = request.app.state.database
     async with database.transaction(caller.tenant_id) as session:
         request.state.transaction = session
@@ -138,7 +145,7 @@ async def _answer_once(
     request: Request,
     caller: Identity,
     once: RequestKey,
-    endpoint: Callable[[Request], Awaitable[Response]],
+    endpoint: Endpoint,
 ) -> Response:
     identifiers = {"tenant": caller.tenant_id, "account": caller.account_id, "key": once.key, "hash": once.request_hash}
     stored = (await session.execute(_RECALL, identifiers)).one_or_none()

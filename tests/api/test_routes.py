@@ -3,6 +3,7 @@
 import pytest
 
 from api.routes import ROUTES, SERVICES, prefix_of
+from openapi.export import service_documents
 
 
 class TestPrefixOf:
@@ -42,8 +43,28 @@ class TestPrefixOf:
         assert prefix_of(path) is None
 
 
+class TestRoutes:
+    """Compared with what the services say they answer."""
+
+    @pytest.fixture(scope="class")
+    def public_paths(self) -> dict[str, str]:
+        """Every path but those that each process answers for itself, and the service that has it."""
+        own = {"/health", "/ready"}
+        return {
+            path: service
+            for service, document in service_documents().items()
+            for path in document["paths"].keys() - own
+        }
+
+    def test_lead_every_path_to_the_service_that_has_it(self, public_paths: dict[str, str]) -> None:
+        assert {path: ROUTES.get(prefix_of(path) or "") for path in public_paths} == public_paths
+
+    def test_have_no_prefix_without_a_path(self, public_paths: dict[str, str]) -> None:
+        assert {prefix_of(path) for path in public_paths} == set(ROUTES)
+
+
 def test_every_service_has_a_prefix() -> None:
-    assert SERVICES == {"identity", "grid", "orders", "points"}
+    assert {"identity", "grid", "orders", "points"} == SERVICES
 
 
 def test_prefixes_are_written_as_paths_begin() -> None:

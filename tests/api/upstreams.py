@@ -1,4 +1,4 @@
-"""Servers on loopback for the gateway to meet: uvicorn as in production, and raw ones that misbehave as they are told."""
+"""Servers on loopback for the gateway to meet: uvicorn as in production, and raw ones that misbehave as told."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Send
@@ -41,8 +41,11 @@ class _QuietServer(uvicorn.Server):
         super().__init__(config)
         self.stopping = asyncio.Event()
 
+        self.running = asyncio.Event()
+
     async def main_loop(self) -> None:
         await self.on_tick(0)
+        self.running.set()
         await self.stopping.wait()
 
     @contextlib.contextmanager
@@ -66,8 +69,7 @@ async def serving(app: ASGIApp, *, unix: str | None = None) -> AsyncIterator[str
     listener.bind(unix or ("127.0.0.1", 0))
     server = _QuietServer(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
-    while not server.started and not task.done():
-        await asyncio.sleep(0.005)
+    await server.running.wait()
     try:
         yield f"unix:{unix}" if unix else f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
@@ -151,7 +153,7 @@ class RawServer:
         self.heard: list[Heard] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def __aenter__(self) -> "RawServer":
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._meet, "127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self

@@ -1,7 +1,7 @@
 """The identity service alone, on the shared test database, with the fake WeChat on a real port."""
 
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import httpx2
@@ -10,12 +10,12 @@ from argon2 import PasswordHasher
 from argon2.profiles import RFC_9106_LOW_MEMORY
 from fastapi import FastAPI
 
-from demo.wechat import WECHAT_APP_SECRET
 from launcher.fake_wechat import fake_wechat
 from models.identity import Role
 from services.chassis.schemas import new_id
 from services.chassis.settings import Settings
 from services.identity.main import create_app
+from services.identity.sign_in import passwords
 from tests.conftest import running_app
 from tests.world import Person, World, make_world
 
@@ -33,7 +33,6 @@ class FakeWechat:
     """The fake's control routes."""
 
     url: str
-    openids: list[str] = field(default_factory=list)
 
     async def code(self, openid: str, **more: str) -> str:
         """What `wx.login` gives on this user's phone."""
@@ -94,6 +93,12 @@ async def stranger(world: World) -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
+@pytest.fixture(autouse=True)
+def _refusals_leave_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pause that hides how long a refusal took would only make the suite slow."""
+    monkeypatch.setattr(passwords, "REFUSED_AFTER_SECONDS", 0.0)
+
+
 @pytest.fixture(scope="session")
 def password_hash() -> str:
     return PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY).hash(PASSWORD)
@@ -135,6 +140,3 @@ def as_user(world: World, signed_in: dict[str, Any]) -> httpx2.AsyncClient:
     client = world.stranger()
     client.headers["Authorization"] = f"Bearer {signed_in['access_token']}"
     return client
-
-
-__all__ = ["PASSWORD", "WECHAT_APP_SECRET", "FakeWechat", "Staff", "add_staff", "as_user", "tenant_code_of"]

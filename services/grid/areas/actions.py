@@ -71,7 +71,10 @@ class AreaCodesExhausted(Problem):
 
 
 async def place_area(transaction: AsyncSession, caller: Identity, placement: AreaPlacement) -> UUID:
-    """Id of a new area below an open one. Raises AreaNotFound, Forbidden, AreaClosed and what is wrong with level or code."""
+    """Adds an area below an open one; returns its id.
+
+    Raises AreaNotFound, Forbidden, AreaClosed, BoundaryRefused and what is wrong with level or code.
+    """
     parent = await get_area(transaction, caller.tenant_id, placement.parent_id)
     if not policy.administers(caller, parent.ancestor_ids):
         raise Forbidden

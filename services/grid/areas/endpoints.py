@@ -10,7 +10,7 @@ from services.chassis.application import problems
 from services.chassis.errors import Forbidden, InvalidToken, Problem, Unauthenticated
 from services.chassis.idempotency import ONCE, IdempotencyKeyMissing, IdempotencyKeyReused, TenantRoute, Transaction
 from services.chassis.identity import Caller
-from services.chassis.pagination import Cursor, InvalidCursor, Limit, Page
+from services.chassis.pagination import Cursor, InvalidCursor, Limit
 from services.chassis.schemas import Latitude, Longitude, text_of
 from services.grid.areas import actions, queries
 from services.grid.areas.actions import (
@@ -25,7 +25,14 @@ from services.grid.areas.area_trees import AreaTrees
 from services.grid.areas.boundaries import BoundaryRefused, write_boundary
 from services.grid.areas.coordinates import to_wgs84
 from services.grid.areas.queries import AreaNotFound
-from services.grid.areas.schemas import AreaHere, AreaItem, AreaPlacement, AreaRead, BoundaryChange, BoundaryRead
+from services.grid.areas.schemas import (
+    AreaHere,
+    AreaPage,
+    AreaPlacement,
+    AreaRead,
+    BoundaryChange,
+    BoundaryRead,
+)
 
 BOUNDARY_REFUSALS = tuple(BoundaryRefused.__subclasses__())
 
@@ -66,7 +73,7 @@ async def locate_area(
     return Response(answer, media_type="application/json")
 
 
-@router.get("/v1/areas", response_model=Page[AreaItem], responses=problems(InvalidCursor))
+@router.get("/v1/areas", response_model=AreaPage, responses=problems(InvalidCursor))
 async def list_areas(
     transaction: Transaction,
     caller: Caller,
@@ -75,7 +82,7 @@ async def list_areas(
     name: Annotated[str | None, *text_of(60), Query(description="Text that the name contains.")] = None,
     limit: Limit = 20,
     cursor: Cursor = None,
-) -> Page[AreaItem]:
+) -> AreaPage:
     """Areas in the order of their codes."""
     return await queries.list_areas(
         transaction, caller.tenant_id, parent_id=parent_id, level=level, name=name, limit=limit, cursor=cursor

@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.grid import Area, AreaLevel, Crs, Household, HouseholdMember
 from services.chassis.errors import NotFound
-from services.chassis.pagination import Page, decode_cursor, encode_cursor
+from services.chassis.pagination import decode_cursor, encode_cursor
 from services.grid.areas.boundaries import stored_boundary, write_boundary
-from services.grid.areas.schemas import AreaCounts, AreaItem, AreaLine, AreaRead
+from services.grid.areas.schemas import AreaCounts, AreaItem, AreaLine, AreaPage, AreaRead
 
 
 class AreaNotFound(NotFound):
@@ -42,7 +42,7 @@ async def list_areas(
     name: str | None,
     limit: int,
     cursor: str | None,
-) -> Page[AreaItem]:
+) -> AreaPage:
     """Areas in the order of their codes."""
     chosen = _items(tenant_id).order_by(Area.code).limit(limit + 1)
     if parent_id is not None:
@@ -56,7 +56,7 @@ async def list_areas(
         chosen = chosen.where(Area.code > code)
     rows = (await transaction.execute(chosen)).all()
     items = [AreaItem.model_validate(row) for row in rows[:limit]]
-    return Page(items=items, next_cursor=encode_cursor(items[-1].code) if len(rows) > limit else None)
+    return AreaPage(items=items, next_cursor=encode_cursor(items[-1].code) if len(rows) > limit else None)
 
 
 async def read_area(transaction: AsyncSession, tenant_id: UUID, area_id: UUID, crs: Crs) -> AreaRead:

@@ -1,16 +1,17 @@
 """Bodies of the area routes."""
 
 from datetime import date
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeAlias
 from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
 
 from models.grid import Crs
+from services.chassis.pagination import Page
 from services.chassis.schemas import Answer, Body, Name
 
 People = Annotated[int, Field(ge=0, le=100_000_000)]
-CodeSuffix = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,6}\Z")]
+CodeSuffix = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,6}$")]
 SentBoundary = Annotated[
     dict[str, Any],
     Field(
@@ -47,6 +48,9 @@ class AreaItem(AreaLine):
     has_boundary: bool
     valid_from: date
     valid_to: date | None
+
+
+AreaPage: TypeAlias = Page[AreaItem]
 
 
 class AreaCounts(Answer):

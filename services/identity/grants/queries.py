@@ -3,7 +3,7 @@
 from typing import TypeAlias
 from uuid import UUID
 
-from sqlalchemy import Select, and_, or_, select
+from sqlalchemy import ARRAY, Select, Uuid, and_, cast, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.grid import Area
@@ -21,7 +21,8 @@ async def grants_page(
     transaction: AsyncSession, caller: Identity, *, account_id: UUID | None, limit: int, cursor: str | None
 ) -> Page[GrantRead]:
     """Grants past, present and to come in the areas the caller administers, oldest first."""
-    query = _grants(caller).where(or_(*(Area.ancestor_ids.contains([a]) for a in caller.areas_as(policy.ADMINS))))
+    administered = cast(caller.areas_as(policy.ADMINS), ARRAY(Uuid))
+    query = _grants(caller).where(Area.ancestor_ids.bool_op("&&")(administered))
     if account_id is not None:
         query = query.where(Grant.account_id == account_id)
     if cursor is not None:

@@ -2,13 +2,24 @@
 
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, SecretStr, StringConstraints
 
 from services.chassis.schemas import Body, text_of
 from services.identity.accounts.schemas import AccountRead, TenantRead
 from services.identity.tokens.schemas import IssuedTokens
 
 Username = Annotated[str, *text_of(64)]
+
+
+def _encodable(password: SecretStr) -> SecretStr:
+    try:
+        password.get_secret_value().encode()
+    except UnicodeEncodeError:
+        raise ValueError("not a valid text") from None
+    return password
+
+
+Password = Annotated[SecretStr, Field(min_length=1, max_length=256), AfterValidator(_encodable)]
 TenantCode = Annotated[
     str, StringConstraints(pattern="^[0-9]{6}$"), Field(description="Six-digit division code.", examples=["441602"])
 ]
@@ -20,7 +31,7 @@ class PasswordSignIn(Body):
     model_config = ConfigDict(str_strip_whitespace=False)  # a password may begin or end with a space
 
     username: Annotated[Username, Field(examples=["demo-dispatcher"])]
-    password: Annotated[SecretStr, Field(min_length=1, max_length=256)]
+    password: Password
     tenant_code: TenantCode | None = None
     """The district to sign in to. May be left out by who belongs to one only."""
 

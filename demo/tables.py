@@ -1,0 +1,341 @@
+"""The demo district as rows: table by table, in the order in which they may be inserted."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
+
+from demo.histories import PastOrder
+from demo.ids import FOUNDED_AT, fixed_id
+from demo.kinds import KINDS
+from demo.past_points import BONUS_STARS, MIN_STARS, Ledger, delivered_at
+from demo.people import Home, People, Person
+from demo.personas import DEMO_PASSWORD_HASH, PERSONAS, WECHAT_APP_ID
+from demo.places import LEVEL_NAMES, TENANT_CODE, TENANT_ID, TENANT_NAME, Place, Places
+from demo.staff import Staff
+from models.orders import OrderAction
+from models.points import Asset
+from services.events import OrderRated
+
+FIRST_ORDER_NUMBER = 10_000_000
+
+Row: TypeAlias = dict[str, Any]
+"""Column name → value. Columns left out keep their default; all rows of a table name the same ones."""
+
+_Tables: TypeAlias = Mapping[str, Iterator[Row]]
+
+
+def tables_of(places: Places, staff: Staff, orders: list[PastOrder], ledger: Ledger) -> dict[str, list[Row]]:
+    """Every row of the district by table, parents before children. `orders` are numbered as they come."""
+    parts = (
+        _tenant_rows(staff),
+        _place_rows(places, staff.people),
+        _staff_rows(staff),
+        _people_rows(staff.people),
+        _post_rows(staff),
+        _order_rows(places, orders),
+        _ledger_rows(ledger),
+    )
+    return {table: list(rows) for part in parts for table, rows in part.items()}
+
+
+def _tenant_rows(staff: Staff) -> _Tables:
+    tenant = {"id": TENANT_ID, "code": TENANT_CODE, "name": TENANT_NAME, "created_at": FOUNDED_AT}
+    companies = set(staff.company_of.values())
+    credentials = (
+        {"account_id": persona.account_id, "username": persona.username, "password_hash": DEMO_PASSWORD_HASH}
+        for persona in PERSONAS
+        if persona.username is not None
+    )
+    return {
+        "tenants": iter([tenant]),
+        "accounts": ({"id": account.id, "name": account.name, "created_at": FOUNDED_AT} for account in staff.accounts),
+        "password_credentials": credentials,
+        "wechat_identities": (
+            {"app_id": WECHAT_APP_ID, "openid": f"demo-openid-{account.key}", "account_id": account.id}
+            for account in staff.accounts
+            if account not in companies
+        ),
+    }
+
+
+def _place_rows(places: Places, people: People) -> _Tables:
+    populations = _populations(places, people)
+    return {
+        "area_levels": _owned(
+            {"level": level, "name": name, "depth": depth} for depth, (level, name) in enumerate(LEVEL_NAMES.items())
+        ),
+        "areas": _owned(_area_row(place, *populations[place.code]) for place in places.all),
+        "area_tree_versions": _owned(iter([{"version": 1}])),
+    }
+
+
+def _area_row(place: Place, registered: int, resident: int) -> Row:
+    return {
+        "id": place.id,
+        "parent_id": place.parent.id if place.parent else None,
+        "level": place.level,
+        "code": place.code,
+        "name": place.name,
+        "ancestor_ids": [ancestor.id for ancestor in place.path],
+        "community_id": place.community.id if place.community else None,
+        "boundary": place.boundary(),
+        "boundary_original": place.boundary_original(),
+        "boundary_crs": place.crs,
+        "registered_population": registered,
+        "resident_population": resident,
+        "valid_from": FOUNDED_AT.date(),
+    }
+
+
+def _populations(places: Places, people: People) -> dict[str, tuple[int, int]]:
+    """(registered, resident) of every area: counted where the register has people, made up elsewhere, then summed."""
+    counted: dict[str, list[int]] = {place.code: [0, 0] for place in places.all}
+    for home in people.homes:
+        registered = sum(member.is_registered_here for member in home.members)
+        _add(counted, home.building, registered, len(home.residents))
+    for place in places.all:
+        if place.level == "community" and place is not places.community:
+            size = 1200 + int(fixed_id("population", place.code).int % 6800)
+            _add(counted, place, size, int(size * (0.7 if place.is_village else 1.15)))
+    return {code: (registered, resident) for code, (registered, resident) in counted.items()}
+
+
+def _add(counted: dict[str, list[int]], place: Place, registered: int, resident: int) -> None:
+    for ancestor in place.path:
+        counted[ancestor.code][0] += registered
+        counted[ancestor.code][1] += resident
+
+
+def _staff_rows(staff: Staff) -> _Tables:
+    return {
+        "memberships": _owned({"account_id": account.id, "joined_at": FOUNDED_AT} for account in staff.accounts),
+        "grants": _owned(
+            {
+                "id": grant.id,
+                "account_id": grant.account.id,
+                "role": grant.role,
+                "area_id": grant.area.id,
+                "valid_from": grant.valid_from,
+                "valid_to": grant.valid_to,
+            }
+            for grant in staff.grants
+        ),
+    }
+
+
+def _people_rows(people: People) -> _Tables:
+    return {
+        "households": _owned(map(_household_row, people.homes)),
+        "residents": _owned(map(_resident_row, people.persons)),
+        "household_members": _owned(
+            {
+                "household_id": home.id,
+                "resident_id": member.person.id,
+                "relation": member.relation,
+                "is_registered_here": member.is_registered_here,
+                "lives_here": member.lives_here,
+            }
+            for home in people.homes
+            for member in home.members
+        ),
+    }
+
+
+def _household_row(home: Home) -> Row:
+    return {"id": home.id, "area_id": home.building.id, "dwelling": home.dwelling, "created_at": FOUNDED_AT}
+
+
+def _resident_row(person: Person) -> Row:
+    return {
+        "id": person.id,
+        "name": person.name,
+        "sex": person.sex,
+        "birth_date": person.birth_date,
+        "phone": person.phone,
+        "account_id": person.account_id,
+        "created_at": FOUNDED_AT,
+    }
+
+
+def _post_rows(staff: Staff) -> _Tables:
+    return {
+        "posts": _owned(
+            {
+                "id": post.id,
+                "area_id": post.area.id,
+                "kind": post.kind,
+                "holder_name": post.holder_name,
+                "duty_phone": post.duty_phone,
+                "account_id": post.account_id,
+                "valid_from": post.valid_from,
+                "valid_to": post.valid_to,
+            }
+            for post in staff.posts
+        )
+    }
+
+
+def _order_rows(places: Places, orders: list[PastOrder]) -> _Tables:
+    numbered = list(enumerate(orders, start=FIRST_ORDER_NUMBER))
+    rated = [(number, order) for number, order in numbered if order.last(OrderAction.RATE)]
+    return {
+        "order_kinds": _owned(
+            {
+                "id": kind.id,
+                "name": kind.name,
+                "category": kind.category,
+                "evidence_required": kind.evidence_required,
+                "is_active": True,
+            }
+            for kind in KINDS
+        ),
+        "orders": _owned(_order_row(places, number, order) for number, order in numbered),
+        "order_history": _owned(row for order in orders for row in _history_rows(order)),
+        "outbox_events": _owned(_event_row(places, number, order) for number, order in rated),
+        "outbox_deliveries": _owned(row for _, order in rated for row in _delivery_rows(order)),
+    }
+
+
+def _order_row(places: Places, number: int, order: PastOrder) -> Row:
+    rating, completion = order.last(OrderAction.RATE), order.last(OrderAction.COMPLETE)
+    lng, lat = order.point or (None, None)
+    return {
+        "id": order.id,
+        "number": number,
+        "kind": order.kind.id,
+        "state": order.state,
+        "version": len(order.steps),
+        "area_id": order.home.building.id,
+        "community_id": places.community.id,
+        "household_id": order.home.id,
+        "resident_id": order.resident.id,
+        "placed_by": order.placed_by,
+        "assignee_id": order.assignee_id,
+        "description": order.description,
+        "contact_name": order.resident.name,
+        "contact_phone": order.resident.phone,
+        "address": f"{places.community.name}{order.home.address}",
+        "wanted_from": order.wanted_from,
+        "wanted_until": order.wanted_until,
+        "lng": lng,
+        "lat": lat,
+        "placed_at": order.placed_at,
+        "dispatched_at": order.last_at(OrderAction.DISPATCH),
+        "accepted_at": order.last_at(OrderAction.ACCEPT),
+        "started_at": order.last_at(OrderAction.START),
+        "completed_at": completion and completion.at,
+        "rated_at": rating and rating.at,
+        "cancelled_at": order.last_at(OrderAction.CANCEL),
+        "completion_note": completion and completion.note,
+        "stars": rating and rating.details["stars"],
+        "solved": rating and rating.details["solved"],
+        "rating_comment": rating and rating.note,
+    }
+
+
+def _history_rows(order: PastOrder) -> Iterator[Row]:
+    from_state = None
+    for sequence, step in enumerate(order.steps, start=1):
+        yield {
+            "order_id": order.id,
+            "sequence": sequence,
+            "action": step.action,
+            "from_state": from_state,
+            "to_state": step.to_state,
+            "actor_id": step.actor_id,
+            "at": step.at,
+            "note": step.note,
+            "details": step.details,
+        }
+        from_state = step.to_state
+
+
+def _event_row(places: Places, number: int, order: PastOrder) -> Row:
+    rating = order.steps[-1]
+    assert order.assignee_id is not None
+    event = OrderRated(
+        order_id=order.id,
+        number=number,
+        order_kind=order.kind.id,
+        community_id=places.community.id,
+        assignee_id=order.assignee_id,
+        stars=rating.details["stars"],
+        solved=rating.details["solved"],
+        rated_at=rating.at,
+    )
+    return {
+        "id": fixed_id("event", order.key, rating.at),
+        "kind": event.kind,
+        "payload": event.model_dump(mode="json"),
+        "occurred_at": rating.at,
+    }
+
+
+def _delivery_rows(order: PastOrder) -> Iterator[Row]:
+    rated_at = order.steps[-1].at
+    for listener in OrderRated.listeners:
+        yield {
+            "event_id": fixed_id("event", order.key, rated_at),
+            "listener": listener,
+            "due_at": rated_at,
+            "attempts": 1,
+            "delivered_at": delivered_at(rated_at),
+        }
+
+
+def _ledger_rows(ledger: Ledger) -> _Tables:
+    return {
+        "reward_rules": _owned(
+            {
+                "id": rule.id,
+                "order_kind": rule.kind_id,
+                "points": rule.points,
+                "min_stars": MIN_STARS,
+                "bonus_points": rule.bonus,
+                "bonus_stars": BONUS_STARS,
+                "valid_from": rule.valid_from,
+                "valid_to": rule.valid_to,
+            }
+            for rule in ledger.rules
+        ),
+        "ledger_accounts": _owned(
+            {
+                "id": account.id,
+                "asset": Asset.POINTS,
+                "kind": account.kind,
+                "owner_id": account.owner_id,
+                "balance": account.balance,
+                "version": account.version,
+            }
+            for account in ledger.accounts
+        ),
+        "ledger_transactions": _owned(
+            {
+                "id": posting.id,
+                "kind": posting.kind,
+                "source_kind": posting.source_kind,
+                "source_id": posting.source_id,
+                "reason": posting.reason,
+                "effective_at": posting.effective_at,
+                "recorded_at": delivered_at(posting.effective_at),
+                "recorded_by": posting.recorded_by,
+                "details": {},
+            }
+            for posting in ledger.postings
+        ),
+        "ledger_entries": _owned(
+            {
+                "account_id": entry.account_id,
+                "sequence": entry.sequence,
+                "transaction_id": posting.id,
+                "amount": entry.amount,
+                "balance_after": entry.balance_after,
+            }
+            for posting in ledger.postings
+            for entry in posting.entries
+        ),
+    }
+
+
+def _owned(rows: Iterator[Row]) -> Iterator[Row]:
+    """The rows, each with its tenant first."""
+    return ({"tenant_id": TENANT_ID, **row} for row in rows)

@@ -1,0 +1,476 @@
+"""The demo district keeps the rules the product keeps: what is shown could have happened."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
+from typing import Any
+from uuid import UUID
+
+import pytest
+from argon2 import PasswordHasher
+
+from demo.district import District, build
+from demo.histories import PastOrder, Step
+from demo.kinds import KINDS
+from demo.past_orders import HISTORY_DAYS
+from demo.personas import DEMO_PASSWORD, DEMO_PASSWORD_HASH, PERSONA, PERSONAS
+from demo.places import COMPOUND_PLANS, TENANT_ID, Place
+from demo.tables import FIRST_ORDER_NUMBER, Row
+from models import Base
+from models.grid import PostKind, Sex
+from models.identity import Role
+from models.orders import OrderAction, OrderState
+from services.chassis import clock
+from services.chassis.clock import SHANGHAI
+from services.chassis.identity import AreaGrant, Identity
+from services.events import EVENTS
+from services.grid.areas.boundaries import read_boundary, stored_boundary
+from services.orders.orders.lifecycle import TRANSITIONS, is_allowed
+from services.orders.orders.policy import SERVING_ROLES, OrderFacts
+
+TODAY = date(2026, 11, 22)
+TODAY_BEGINS = datetime.combine(TODAY, time(), SHANGHAI)
+
+
+@pytest.fixture(scope="module")
+def district() -> District:
+    return build(TODAY)
+
+
+def rows_by(rows: list[Row], column: str) -> dict[Any, list[Row]]:
+    groups: dict[Any, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row[column]].append(row)
+    return groups
+
+
+class TestBuild:
+    def test_the_same_day_gives_the_same_district(self, district: District) -> None:
+        assert build(TODAY).tables == district.tables
+
+    def test_people_and_places_do_not_move_with_the_calendar(self, district: District) -> None:
+        later = build(TODAY + timedelta(days=400)).tables
+
+        for table in ("areas", "accounts", "households", "residents", "household_members", "order_kinds", "posts"):
+            assert later[table] == district.tables[table], table
+
+    def test_is_as_large_as_it_says(self, district: District) -> None:
+        counts = {table: len(rows) for table, rows in district.tables.items()}
+
+        assert counts["areas"] == 1 + 8 + 78 + 10 + sum(plan.buildings for plan in COMPOUND_PLANS)
+        assert 1_900 <= counts["households"] <= 2_010
+        assert 4_800 <= counts["residents"] <= 5_300
+        assert 400 <= counts["orders"] <= 460
+
+    def test_every_row_fits_its_table(self, district: District) -> None:
+        for table, rows in district.tables.items():
+            columns = Base.metadata.tables[table].columns
+            assert all(row.keys() <= set(columns.keys()) for row in rows), table
+            assert all(row.get("tenant_id", TENANT_ID) == TENANT_ID for row in rows), table
+
+    def test_tables_come_after_those_they_point_to(self, district: District) -> None:
+        seen: set[str] = set()
+        for table in district.tables:
+            pointed_to = {key.column.table.name for key in Base.metadata.tables[table].foreign_keys}
+            seen.add(table)
+            assert pointed_to <= seen, table
+
+    def test_ids_are_uuid_version_7(self, district: District) -> None:
+        ids = [row["id"] for rows in district.tables.values() for row in rows if isinstance(row.get("id"), UUID)]
+
+        assert {id_.version for id_ in ids} == {7}
+        assert len(set(ids)) == len(ids)
+
+
+def edges(ring: list[tuple[float, float]]) -> Iterator[tuple[tuple[float, float], tuple[float, float]]]:
+    return pairwise(ring)
+
+
+def outline(places: list[Place]) -> Counter[Any]:
+    """The edges of all rings that no neighbour runs through the other way: what is left is the outer border."""
+    directed = Counter(edge for place in places for edge in edges(place.ring))
+    return Counter({edge: n for edge, n in directed.items() if not directed[edge[::-1]]})
+
+
+def holds(ring: list[tuple[float, float]], point: tuple[float, float]) -> bool:
+    lng, lat = point
+    crossings = [
+        (x1 + (lat - y1) * (x2 - x1) / (y2 - y1)) > lng
+        for (x1, y1), (x2, y2) in edges(ring)
+        if (y1 > lat) != (y2 > lat)
+    ]
+    return sum(crossings) % 2 == 1
+
+
+class TestPlaces:
+    def test_codes_are_official_codes_with_suffixes(self, district: District) -> None:
+        lengths = {"district": 6, "subdistrict": 9, "community": 12, "compound": 15, "building": 18}
+        for place in district.places.all:
+            assert len(place.code) == lengths[place.level]
+            assert place.parent is None or place.code.startswith(place.parent.code)
+
+    def test_names_are_short(self, district: District) -> None:
+        names = [place.name for place in district.places.all]
+
+        assert not [name for name in names if "委员会" in name or ("源城区" in name and name != "源城区")]
+        assert district.places.community.name == "康乐路南社区"
+
+    @pytest.mark.parametrize("level", ["subdistrict", "community"])
+    def test_areas_of_a_level_tile_their_parents(self, district: District, level: str) -> None:
+        children: dict[str, list[Place]] = defaultdict(list)
+        for place in district.places.all:
+            if place.level == level:
+                assert place.parent is not None
+                children[place.parent.code].append(place)
+        for code, siblings in children.items():
+            assert outline(siblings) == Counter(edges(district.places.by_code[code].ring)), code
+
+    def test_compounds_lie_side_by_side_in_most_of_the_community(self, district: District) -> None:
+        compounds, community = district.places.compounds, district.places.community
+        size = {place.code: stored_boundary(place.boundary()).square_kilometres for place in [community, *compounds]}
+
+        assert len(compounds) == 10
+        assert max(Counter(edge for place in compounds for edge in edges(place.ring)).values()) == 1
+        assert 0.85 < sum(size[compound.code] for compound in compounds) / size[community.code] < 1
+
+    def test_buildings_stand_in_their_compound_and_apart(self, district: District) -> None:
+        for compound in district.places.compounds:
+            buildings = district.places.buildings_of(compound)
+            assert all(holds(compound.ring, corner) for building in buildings for corner in building.ring), (
+                compound.name
+            )
+            assert not [
+                (one.name, other.name)
+                for one in buildings
+                for other in buildings
+                if one is not other and any(holds(other.ring, corner) for corner in one.ring)
+            ]
+
+    def test_boundaries_are_sound_in_the_system_they_were_given_in(self, district: District) -> None:
+        for row in district.tables["areas"]:
+            given = read_boundary(row["boundary_original"], row["boundary_crs"])
+            stored = stored_boundary(row["boundary"])
+            corners = zip(next(given.rings), next(stored.rings), strict=True)
+            assert all(abs(a - b) < 1e-6 for one, other in corners for a, b in zip(one, other, strict=True))
+
+    def test_populations_add_up(self, district: District) -> None:
+        rows = district.tables["areas"]
+        children = rows_by(rows, "parent_id")
+        for row in rows:
+            for column in ("registered_population", "resident_population"):
+                if row["id"] in children:
+                    assert row[column] == sum(child[column] for child in children[row["id"]])
+        community = next(row for row in rows if row["id"] == district.places.community.id)
+        assert community["resident_population"] == sum(
+            row["lives_here"] for row in district.tables["household_members"]
+        )
+
+
+class TestPeople:
+    def test_every_household_is_in_a_building_and_lived_in_by_somebody(self, district: District) -> None:
+        buildings = {building.id for building in district.places.buildings}
+        members = rows_by(district.tables["household_members"], "household_id")
+
+        assert {row["area_id"] for row in district.tables["households"]} <= buildings
+        assert all(members[row["id"]] for row in district.tables["households"])
+
+    def test_a_dwelling_is_there_once(self, district: District) -> None:
+        doors = [(row["area_id"], row["dwelling"]) for row in district.tables["households"]]
+
+        assert len(set(doors)) == len(doors)
+        assert all(re.fullmatch(r"[1-3]单元\d{1,2}0[12]", dwelling) for _, dwelling in doors)
+
+    def test_nobody_lives_in_two_homes(self, district: District) -> None:
+        lived_in = Counter(row["resident_id"] for row in district.tables["household_members"] if row["lives_here"])
+
+        assert max(lived_in.values()) == 1
+
+    def test_some_belong_to_two_households(self, district: District) -> None:
+        belonging = Counter(row["resident_id"] for row in district.tables["household_members"])
+
+        assert sum(count == 2 for count in belonging.values()) > 50
+
+    def test_phones_have_the_form_of_a_mobile_number_nobody_has(self, district: District) -> None:
+        phones = [row["phone"] for row in district.tables["residents"]]
+        phones += [row["duty_phone"] for row in district.tables["posts"]]
+
+        assert all(phone is None or re.fullmatch(r"1(60|61|63|64|68|69)\d{8}", phone) for phone in phones)
+
+    def test_spouses_and_ages_are_plausible(self, district: District) -> None:
+        for home in district.people.homes:
+            ages = [member.person.age for member in home.members]
+            assert max(ages) >= 18
+            assert all(0 <= age <= 95 for age in ages)
+        assert {person.sex for person in district.people.persons} == {Sex.MALE, Sex.FEMALE}
+
+    def test_mr_zhang_lives_alone_and_has_a_daughter(self, district: District) -> None:
+        home = district.people.home_of["zhang"]
+
+        assert home.address == "万隆一品小区3栋2单元502"
+        assert [person.name for person in home.residents] == ["张德明"]
+        assert home.members[0].person.birth_date.year == 1946
+        assert [member.person.key for member in home.members] == ["zhang", "daughter"]
+        assert district.people.home_of["daughter"] is not home
+
+
+class TestStaff:
+    def test_every_persona_can_sign_in(self, district: District) -> None:
+        openids = {row["openid"]: row["account_id"] for row in district.tables["wechat_identities"]}
+        usernames = {row["username"]: row["account_id"] for row in district.tables["password_credentials"]}
+        members = {row["account_id"] for row in district.tables["memberships"]}
+
+        for persona in PERSONAS:
+            assert openids[persona.openid] == persona.account_id
+            assert persona.account_id in members
+            assert persona.username is None or usernames[persona.username] == persona.account_id
+
+    def test_the_password_is_the_one_that_is_published(self) -> None:
+        assert PasswordHasher().verify(DEMO_PASSWORD_HASH, DEMO_PASSWORD)
+        assert not PasswordHasher().check_needs_rehash(DEMO_PASSWORD_HASH)
+
+    def test_personas_have_the_roles_they_are_known_by(self, district: District) -> None:
+        held = {(grant.account.id, grant.role) for grant in district.staff.grants if in_force(grant.valid_to)}
+        roles = {
+            "dispatcher": Role.DISPATCHER,
+            "member": Role.MEMBER,
+            "second_member": Role.MEMBER,
+            "grid_worker": Role.GRID_WORKER,
+            "community_admin": Role.COMMUNITY_ADMIN,
+            "points_clerk": Role.POINTS_CLERK,
+            "district_admin": Role.DISTRICT_ADMIN,
+        }
+        for key, role in roles.items():
+            assert (PERSONA[key].account_id, role) in held, key
+        for key in ("zhang", "daughter", "neighbour"):
+            assert not [role for account_id, role in held if account_id == PERSONA[key].account_id]
+
+    def test_there_are_enough_of_every_role(self, district: District) -> None:
+        holders = Counter(grant.role for grant in district.staff.grants)
+
+        assert holders[Role.MEMBER] == 60
+        assert holders[Role.GRID_WORKER] == 10
+        assert holders[Role.VOLUNTEER] >= 30
+        assert set(holders) == set(Role)
+
+    def test_some_terms_are_over(self, district: District) -> None:
+        assert any(not in_force(grant.valid_to) for grant in district.staff.grants)
+        assert any(post.valid_to is not None and post.valid_to <= TODAY for post in district.staff.posts)
+
+    def test_all_kinds_of_posts_are_held_and_some_are_vacant(self, district: District) -> None:
+        posts = district.staff.posts
+        held = Counter(post.kind for post in posts if post.valid_to is None)
+
+        assert set(held) == set(PostKind)
+        assert held[PostKind.GRID_LEADER] < 10
+        assert held[PostKind.BUILDING_LEADER] < len(district.places.buildings)
+
+    def test_the_chain_for_mr_zhangs_household_is_complete(self, district: District) -> None:
+        path = {place.id for place in district.people.home_of["zhang"].building.path}
+
+        assert {post.kind for post in district.staff.posts if post.area.id in path} == set(PostKind)
+
+
+def in_force(valid_to: datetime | None) -> bool:
+    return valid_to is None or valid_to > TODAY_BEGINS
+
+
+class TestPastOrders:
+    def test_every_state_is_there(self, district: District) -> None:
+        states = Counter(order.state for order in district.orders)
+
+        assert all(states[state] >= 15 for state in OrderState)
+        pool = [order for order in district.orders if order.state == OrderState.DISPATCHED and not order.assignee_id]
+        assert len(pool) >= 10
+
+    def test_every_kind_that_can_happen_here_has_happened(self, district: District) -> None:
+        ordered = {order.kind.id for order in district.orders}
+
+        assert {kind.id for kind in KINDS} - ordered == {"snow_clearing"}, "it never snows in 河源"
+
+    def test_everything_happened_lately_and_before_today(self, district: District) -> None:
+        moments = [step.at for order in district.orders for step in order.steps]
+
+        assert max(moments) < TODAY_BEGINS
+        assert min(moments) > TODAY_BEGINS - timedelta(days=HISTORY_DAYS + 10)
+
+    def test_history_is_in_order_and_counts_to_the_version(self, district: District) -> None:
+        histories = rows_by(district.tables["order_history"], "order_id")
+        for row in district.tables["orders"]:
+            history = histories[row["id"]]
+            assert [entry["sequence"] for entry in history] == list(range(1, row["version"] + 1))
+            assert all(one["at"] < other["at"] for one, other in pairwise(history))
+            assert [entry["from_state"] for entry in history] == [None, *(e["to_state"] for e in history[:-1])]
+            assert history[0]["at"] == row["placed_at"]
+            assert history[-1]["to_state"] == row["state"]
+
+    def test_numbers_grow_with_time(self, district: District) -> None:
+        rows = district.tables["orders"]
+
+        assert [row["number"] for row in rows] == list(range(FIRST_ORDER_NUMBER, FIRST_ORDER_NUMBER + len(rows)))
+        assert all(one["placed_at"] <= other["placed_at"] for one, other in pairwise(rows))
+
+    def test_the_lifecycle_allows_every_step(self, district: District) -> None:
+        callers = _Callers(district)
+        with clock.shifted(TODAY_BEGINS - datetime.now(UTC)):
+            for order in district.orders:
+                assert_conforms(order, callers)
+
+    def test_whoever_places_for_another_may(self, district: District) -> None:
+        callers = _Callers(district)
+        for order in district.orders:
+            placer = callers.of(order.placed_by)
+            family = {member.person.account_id for member in order.home.members}
+            is_worker_here = placer.is_one_of({Role.GRID_WORKER}, ancestors(order))
+            assert order.placed_by in family or is_worker_here, order.key
+
+    def test_proxies_and_declines_are_there(self, district: District) -> None:
+        proxies = [order for order in district.orders if order.placed_by != order.resident.account_id]
+        declined = [order for order in district.orders if order.last(OrderAction.DECLINE)]
+
+        assert len(proxies) > 80
+        assert len(declined) > 20
+
+    def test_a_finished_order_has_the_evidence_its_kind_asks_for(self, district: District) -> None:
+        for order in district.orders:
+            completion = order.last(OrderAction.COMPLETE)
+            assert completion is None or (completion.note is not None) >= order.kind.evidence_required
+
+    def test_unsolved_and_badly_rated_orders_are_there(self, district: District) -> None:
+        ratings = [row for row in district.tables["orders"] if row["state"] == OrderState.RATED]
+
+        assert {row["stars"] for row in ratings} == {1, 2, 3, 4, 5}
+        assert 10 < sum(not row["solved"] for row in ratings) < 40
+
+    def test_texts_are_filled_in_and_say_nothing_of_party_or_illness(self, district: District) -> None:
+        columns = ("description", "completion_note", "rating_comment")
+        texts = [row[column] for row in district.tables["orders"] for column in columns if row[column]]
+        texts += [row["note"] for row in district.tables["order_history"] if row["note"]]
+
+        assert not [text for text in texts if re.search(r"[{}]|党|病|血压|糖|患|残", text)]
+        assert len(set(texts)) > 150
+
+    def test_the_neighbour_has_ordered_nothing(self, district: District) -> None:
+        neighbour = PERSONA["neighbour"].account_id
+
+        assert not [order for order in district.orders if neighbour in {order.placed_by, order.assignee_id}]
+        assert not [order for order in district.orders if order.resident.account_id == neighbour]
+
+    def test_mr_zhang_has_had_his_medicine_every_week(self, district: District) -> None:
+        mine = [order for order in district.orders if order.resident.key == "zhang"]
+
+        assert len(mine) == 7
+        assert {order.wanted_from.weekday() for order in mine if order.wanted_from} == {0}
+        assert {order.assignee_id for order in mine} == {PERSONA["member"].account_id}
+
+
+class _Callers:
+    """The people of the district as the services would see them."""
+
+    def __init__(self, district: District) -> None:
+        self._residents = {
+            person.account_id: person.id for person in district.people.persons if person.account_id is not None
+        }
+        self._grants: dict[UUID, list[AreaGrant]] = defaultdict(list)
+        for grant in district.staff.grants:
+            held = AreaGrant(grant.role, grant.area.id, grant.valid_from, grant.valid_to)
+            self._grants[grant.account.id].append(held)
+
+    def of(self, account_id: UUID) -> Identity:
+        return Identity(
+            account_id=account_id,
+            tenant_id=TENANT_ID,
+            session_id=account_id,
+            name="",
+            resident_id=self._residents.get(account_id),
+            grants=tuple(self._grants[account_id]),
+        )
+
+
+def ancestors(order: PastOrder) -> list[UUID]:
+    return [place.id for place in order.home.building.path]
+
+
+def assert_conforms(order: PastOrder, callers: _Callers) -> None:
+    """Walk the history: `is_allowed` must have let every step through, and every assignee be able to serve."""
+    assert order.steps[0].action is OrderAction.PLACE
+    for taken, step in enumerate(order.steps[1:], start=1):
+        before = PastOrder(order.key, order.kind, order.home, order.resident, order.description, order.steps[:taken])
+        facts = OrderFacts(before.state, order.resident.id, order.placed_by, before.assignee_id, ancestors(order))
+        assert is_allowed(step.action, callers.of(step.actor_id), facts), (order.key, step)
+        assert TRANSITIONS[step.action].to_state == step.to_state
+        assert_assignee_serves(order, step, callers)
+
+
+def assert_assignee_serves(order: PastOrder, step: Step, callers: _Callers) -> None:
+    if step.action is OrderAction.DISPATCH and step.details["assignee_id"]:
+        assignee = callers.of(UUID(step.details["assignee_id"]))
+        assert assignee.is_one_of(SERVING_ROLES, ancestors(order)), order.key
+        assert assignee.resident_id != order.resident.id, order.key
+
+
+class TestPoints:
+    def test_every_transaction_sums_to_zero(self, district: District) -> None:
+        entries = rows_by(district.tables["ledger_entries"], "transaction_id")
+
+        assert entries.keys() == {row["id"] for row in district.tables["ledger_transactions"]}
+        for legs in entries.values():
+            assert len(legs) == 2
+            assert sum(leg["amount"] for leg in legs) == 0
+
+    def test_balances_are_the_sum_of_their_entries(self, district: District) -> None:
+        entries = rows_by(district.tables["ledger_entries"], "account_id")
+        for account in district.tables["ledger_accounts"]:
+            own = sorted(entries[account["id"]], key=lambda entry: int(entry["sequence"]))
+            assert [entry["sequence"] for entry in own] == list(range(1, account["version"] + 1))
+            balance = 0
+            for entry in own:
+                balance += entry["amount"]
+                assert entry["balance_after"] == balance
+            assert balance == account["balance"]
+            assert balance >= 0 or account["kind"] == "issuing_community"
+        assert sum(account["balance"] for account in district.tables["ledger_accounts"]) == 0
+
+    def test_each_solved_order_was_rewarded_by_the_rule_in_force(self, district: District) -> None:
+        rewarded = rows_by(district.tables["ledger_transactions"], "source_id")
+        amounts = {
+            row["transaction_id"]: row["amount"] for row in district.tables["ledger_entries"] if row["amount"] > 0
+        }
+        for row in district.tables["orders"]:
+            expected = expected_points(row, district.tables["reward_rules"])
+            transactions = rewarded.get(str(row["id"]), [])
+            assert [amounts[transaction["id"]] for transaction in transactions] == ([expected] if expected else [])
+
+    def test_every_rating_was_told_and_heard(self, district: District) -> None:
+        rated = {str(row["id"]) for row in district.tables["orders"] if row["state"] == OrderState.RATED}
+        events = {row["id"]: row for row in district.tables["outbox_events"]}
+        deliveries = district.tables["outbox_deliveries"]
+
+        assert {row["payload"]["order_id"] for row in events.values()} == rated
+        assert all(EVENTS[row["kind"]].model_validate(row["payload"]) for row in events.values())
+        assert {row["event_id"] for row in deliveries} == events.keys()
+        assert all(row["delivered_at"] > row["due_at"] for row in deliveries)
+
+    def test_the_member_has_points_to_show(self, district: District) -> None:
+        member = PERSONA["member"].account_id
+        (account,) = [row for row in district.tables["ledger_accounts"] if row["owner_id"] == member]
+
+        assert account["balance"] >= 7 * 10
+
+
+def expected_points(order: Row, rules: list[Row]) -> int:
+    """The points of an order, worked out from the rows alone."""
+    if order["state"] != OrderState.RATED or not order["solved"]:
+        return 0
+    moment = order["rated_at"]
+    in_force_then = [
+        rule
+        for rule in rules
+        if rule["valid_from"] <= moment and (rule["valid_to"] is None or moment < rule["valid_to"])
+    ]
+    own = [rule for rule in in_force_then if rule["order_kind"] == order["kind"]]
+    (rule,) = own or [rule for rule in in_force_then if rule["order_kind"] is None]
+    if order["stars"] < rule["min_stars"]:
+        return 0
+    return int(rule["points"] + (rule["bonus_points"] if order["stars"] >= rule["bonus_stars"] else 0))
