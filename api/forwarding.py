@@ -98,8 +98,8 @@ class Forwarder:
     """A service in another process, as an ASGI app: `http://host:port` or `unix:/path`.
 
     Bodies are streamed both ways. Path, query, headers and status go through as they were sent, except what concerns
-    one connection only. Raises ServiceUnreachable, AnswerLost, ServiceTimedOut or BodyTooSlow while nothing has been answered yet,
-    AnswerCutShort afterwards. Open it as a context manager, in the event loop that uses it.
+    one connection only. While nothing has been answered yet, raises ServiceUnreachable, AnswerLost, ServiceTimedOut or
+    BodyTooSlow, afterwards AnswerCutShort. Open it as a context manager, in the event loop that uses it.
     """
 
     def __init__(self, url: str, *, timeout_seconds: float) -> None:

@@ -1,14 +1,18 @@
 -- Posts one transaction to the ledger: all of its legs or none, once per source and, when the command carries an
 -- idempotency key, once per key. p_command: services/points/ledger/posting.py Posting. Never raises for a refusal.
 -- Locks the accounts it moves in id order until the transaction ends, and commits nothing.
+-- Generic plans: planning for the two elements of an array costs more than the statement itself.
 CREATE FUNCTION ledger_post(p_tenant uuid, p_command jsonb)
-RETURNS TABLE (status smallint, body text, replayed boolean) LANGUAGE plpgsql AS $$
+RETURNS TABLE (status smallint, body text, replayed boolean) LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     c record;
     known record;
     account ledger_accounts;
     posted ledger_transactions;
+    v_id uuid;
     v_ids uuid[];
+    v_place int;
     v_balances bigint[];
     v_versions bigint[];
     v_answer text;
@@ -32,13 +36,13 @@ BEGIN
 
     <<decide>>
     BEGIN
+        v_status := 201;
         v_answer := ledger_posting_recall(p_tenant, c.source_kind, c.source_id);
         IF v_answer IS NOT NULL THEN
             v_replayed := true;
-            v_status := 201;
             EXIT decide;
         END IF;
-        IF NOT ledger_legs_balance(c.leg_kinds, c.leg_owners, c.leg_amounts) THEN
+        IF NOT ledger_legs_balance(c.leg_owners, c.leg_amounts) THEN
             v_status := 422;
             v_answer := '{"code":"unbalanced_legs"}';
             EXIT decide;
@@ -55,7 +59,6 @@ BEGIN
         END IF;
 
         LOOP
-            v_balances := c.leg_amounts;
             FOR i IN 1..cardinality(c.leg_kinds) LOOP
                 v_ids[i] := (
                     SELECT a.id FROM ledger_accounts a
@@ -63,11 +66,13 @@ BEGIN
                         AND a.owner_id = c.leg_owners[i]
                 );
             END LOOP;
-            FOR account.id IN SELECT l.id FROM unnest(v_ids) AS l (id) WHERE l.id IS NOT NULL ORDER BY l.id LOOP
+            v_balances := c.leg_amounts;
+            FOR v_id IN SELECT l.id FROM unnest(v_ids) AS l (id) WHERE l.id IS NOT NULL ORDER BY l.id LOOP
                 SELECT a.* INTO account FROM ledger_accounts a
-                WHERE a.tenant_id = p_tenant AND a.id = account.id FOR NO KEY UPDATE;
-                v_balances[array_position(v_ids, account.id)] := account.balance + c.leg_amounts[array_position(v_ids, account.id)];
-                v_versions[array_position(v_ids, account.id)] := account.version + 1;
+                WHERE a.tenant_id = p_tenant AND a.id = v_id FOR NO KEY UPDATE;
+                v_place := array_position(v_ids, v_id);
+                v_balances[v_place] := account.balance + c.leg_amounts[v_place];
+                v_versions[v_place] := account.version + 1;
             END LOOP;
             FOR i IN 1..cardinality(c.leg_kinds) LOOP
                 IF v_balances[i] < 0 AND c.leg_kinds[i] <> 'issuing_community' THEN
@@ -79,6 +84,7 @@ BEGIN
                 END IF;
             END LOOP;
             EXIT WHEN array_position(v_ids, NULL) IS NULL;
+            -- Opened by whoever needs it first; the next turn finds and locks it, whoever that was.
             INSERT INTO ledger_accounts (tenant_id, id, asset, kind, owner_id)
             SELECT p_tenant, l.new_account_id, 'points', l.kind, l.owner_id
             FROM unnest(c.leg_kinds, c.leg_owners, c.new_account_ids, v_ids) AS l (kind, owner_id, new_account_id, id)
@@ -95,7 +101,6 @@ BEGIN
         )
         ON CONFLICT (tenant_id, source_kind, source_id) DO NOTHING
         RETURNING * INTO posted;
-        v_status := 201;
         IF NOT FOUND THEN
             v_replayed := true;
             v_answer := ledger_posting_recall(p_tenant, c.source_kind, c.source_id);

@@ -15,9 +15,10 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import Field
+from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
-from services.chassis.database import Database
+from services.chassis.database import CONNECTION_LOST, Database, is_connection_lost
 from services.chassis.errors import (
     PROBLEM_JSON,
     BodyTooLarge,
@@ -128,13 +129,7 @@ def answer_problems(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _answer_problem)  # type: ignore[arg-type]
     app.add_exception_handler(RequestValidationError, _answer_invalid)  # type: ignore[arg-type]
     app.add_exception_handler(HTTPException, _answer_http_exception)  # type: ignore[arg-type]
-    for lost in (
-        asyncpg.PostgresConnectionError,
-        asyncpg.InterfaceError,
-        asyncpg.CannotConnectNowError,
-        OSError,
-        TimeoutError,
-    ):
+    for lost in (*CONNECTION_LOST, DBAPIError, TimeoutError):
         app.add_exception_handler(lost, _answer_unavailable)
 
 
@@ -164,6 +159,8 @@ async def _answer_http_exception(request: Request, error: HTTPException) -> Resp
 
 
 async def _answer_unavailable(request: Request, error: Exception) -> Response:
+    if isinstance(error, DBAPIError) and not is_connection_lost(error):
+        raise error
     logger.warning("the database did not answer: %s", type(error).__name__)
     return problem_response(request, ServiceUnavailable())
 

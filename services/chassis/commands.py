@@ -15,7 +15,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from services.chassis.database import RETRIED_SQLSTATES, Database
+from services.chassis.database import CONNECTION_LOST, RETRIED_SQLSTATES, Database
 from services.chassis.errors import Problem, ServiceUnavailable
 
 logger = logging.getLogger(__name__)
@@ -24,6 +24,7 @@ ALONE = 8
 """Up to so many calls in flight go one by one: a batch only pays when there is a queue (stack.md §3)."""
 BATCH = 256
 ATTEMPTS = 5
+PAUSE_SECONDS = 0.05
 
 
 class CommandAnswer(NamedTuple):
@@ -58,7 +59,10 @@ class Command:
         self._lane: asyncio.Task[None] | None = None
 
     async def __call__(self, tenant_id: UUID, command: msgspec.Struct | dict[str, Any]) -> CommandAnswer:
-        """The function's answer, or the Problem it names; retried inside on deadlock and serialization failure."""
+        """The function's answer, or the Problem it names.
+
+        Retried inside on deadlock, serialization failure and a lost connection; ServiceUnavailable if that goes on.
+        """
         payload = msgspec.json.encode(command, enc_hook=str).decode()
         if self._in_flight < ALONE and not self._waiting:
             answer = await self._call_alone(tenant_id, payload)
@@ -77,6 +81,8 @@ class Command:
                     row = await self._database.pool.fetchrow(self._alone, tenant_id, command)
                     assert row is not None, "a command answers one row"
                     return CommandAnswer(*row)
+                except CONNECTION_LOST:
+                    await asyncio.sleep(PAUSE_SECONDS * 2**attempt)  # its idempotency key makes it safe to repeat
                 except asyncpg.PostgresError as error:
                     if error.sqlstate not in RETRIED_SQLSTATES:
                         raise

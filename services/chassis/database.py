@@ -17,6 +17,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 RETRIED_SQLSTATES = frozenset({"40001", "40P01"})
 """Serialization failure and deadlock: nobody's fault, tried again."""
 
+CONNECTION_LOST = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+)
+"""The server went away or is coming back: what was sent may or may not have been committed."""
+
 
 class Database:
     """Connections of one service, all under the Postgres role `linli_<service>`, which row security binds."""
@@ -35,7 +46,7 @@ class Database:
             min_size=1,
             max_size=self._pool_size,
             server_settings=self._server_settings,
-            reset=_keep,
+            reset=_end_transaction,
             command_timeout=60,
         )
         self._engine = create_async_engine(
@@ -98,5 +109,18 @@ def is_retried(error: DBAPIError) -> bool:
     return getattr(error.orig, "sqlstate", None) in RETRIED_SQLSTATES
 
 
-async def _keep(connection: Any) -> None:
-    """Nothing to reset: every setting is LOCAL to its transaction. Saves a round trip per use."""
+def is_connection_lost(error: BaseException) -> bool:
+    """Whether the database went away, be it told by asyncpg or by SQLAlchemy."""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or isinstance(error.orig and error.orig.__cause__, CONNECTION_LOST)
+    return isinstance(error, CONNECTION_LOST)
+
+
+async def _end_transaction(connection: Any) -> None:
+    """Before a connection goes back to the pool. Every setting is LOCAL, so usually there is nothing to reset.
+
+    A request that was cancelled between BEGIN and COMMIT may leave its transaction open: the next command on this
+    connection would then be acknowledged without ever being committed.
+    """
+    if connection.is_in_transaction():
+        await connection.execute("ROLLBACK")

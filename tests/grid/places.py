@@ -1,4 +1,4 @@
-"""Where the areas of a test's district lie, and how a test draws them."""
+"""Where the areas of a test's district lie, how a test draws them, and how it reads whole lists."""
 
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,10 @@ OUTSIDE = (110.0, 20.0)
 def square(west: float, south: float, side: float) -> dict[str, Any]:
     """A GeoJSON square, sides in degrees."""
     east, north = round(west + side, 9), round(south + side, 9)
-    return {"type": "Polygon", "coordinates": [[[west, south], [east, south], [east, north], [west, north], [west, south]]]}
+    return {
+        "type": "Polygon",
+        "coordinates": [[[west, south], [east, south], [east, north], [west, north], [west, south]]],
+    }
 
 
 async def draw(
@@ -38,5 +41,26 @@ async def draw_district(world: World) -> None:
         assert answer.status_code == 200, answer.text
 
 
-async def locate(world: World, position: tuple[float, float], *, by: str = "zhang", crs: str = "wgs84") -> httpx2.Response:
+async def locate(
+    world: World, position: tuple[float, float], *, by: str = "zhang", crs: str = "wgs84"
+) -> httpx2.Response:
     return await world.people[by].get("/v1/areas/locate", lng=position[0], lat=position[1], crs=crs)
+
+
+async def pages_of(world: World, path: str, by: str = "zhang", **query: Any) -> list[list[dict[str, Any]]]:
+    """All pages of a list, by following `next_cursor`."""
+    pages: list[list[dict[str, Any]]] = []
+    cursor: dict[str, str] = {}
+    while True:
+        answer = await world.people[by].get(path, **query, **cursor)
+        assert answer.status_code == 200, answer.text
+        body = answer.json()
+        pages.append(body["items"])
+        if body["next_cursor"] is None:
+            return pages
+        cursor = {"cursor": body["next_cursor"]}
+
+
+async def items_of(world: World, path: str, by: str = "zhang", **query: Any) -> list[dict[str, Any]]:
+    """All items of a list, page after page."""
+    return [item for page in await pages_of(world, path, by, **query) for item in page]

@@ -69,8 +69,8 @@ REFUSALS: dict[int, type[Problem]] = {
 class WechatUser(msgspec.Struct, frozen=True):
     """Who the code belongs to. WeChat also sends a `session_key`, which we have no use for: it is dropped unread."""
 
-    openid: Annotated[str, msgspec.Meta(pattern="^[!-~]{1,128}$")]
-    unionid: Annotated[str, msgspec.Meta(pattern="^[!-~]{1,128}$")] | None = None
+    openid: Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,128}\Z")]
+    unionid: Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,128}\Z")] | None = None
 
 
 class _Refusal(msgspec.Struct):

@@ -88,7 +88,9 @@ async def test_a_bad_boundary_changes_nothing(world: World, boundary: Any, code:
     assert (await stored(world), await tree_version(world)) == before
 
 
-@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e309", "1" * 400, "true", "null", '"１１４"', "[]"])
+@pytest.mark.parametrize(
+    "number", ["NaN", "Infinity", "-Infinity", "1e309", "1" * 400, "true", "null", '"１１４"', "[]"]
+)
 async def test_odd_numbers_are_refused(world: World, number: str) -> None:
     text = f'{{"type": "Polygon", "coordinates": [[[{number}, 0], [1, 0], [1, 1], [{number}, 0]]]}}'
     answer = await world.district_admin.client.put(

@@ -72,7 +72,20 @@ async def test_an_area_no_longer_in_use_is_not_answered(world: World) -> None:
         {"lng": "114.7", "lat": "23.7", "crs": "mars"},
         *(
             {"lng": number, "lat": "23.7", "crs": "gcj02"}
-            for number in ("NaN", "nan", "Infinity", "-inf", "1e309", "180.1", "-180.1", "１１４.7", "", "x", "0x10", "1 2")
+            for number in (
+                "NaN",
+                "nan",
+                "Infinity",
+                "-inf",
+                "1e309",
+                "180.1",
+                "-180.1",
+                "１１４.7",
+                "",
+                "x",
+                "0x10",
+                "1 2",
+            )
         ),
         {"lng": "114.7", "lat": "90.1", "crs": "bd09"},
         {"lng": "23.7", "lat": "114.7", "crs": "wgs84"},

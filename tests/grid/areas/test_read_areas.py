@@ -1,27 +1,13 @@
 """GET /v1/areas and /v1/areas/{id}: for everybody of the tenant, nobody of another."""
 
-from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from models.grid import Crs
 from services.grid.areas.coordinates import from_wgs84
-from tests.grid.places import draw, draw_district, square
+from tests.grid.places import draw, draw_district, pages_of, square
 from tests.world import World
-
-
-async def pages_of(world: World, path: str, by: str = "zhang", **query: Any) -> list[list[dict[str, Any]]]:
-    """All pages, by following `next_cursor`."""
-    pages: list[list[dict[str, Any]]] = []
-    cursor = {}
-    while True:
-        answer = await world.people[by].get(path, **query, **cursor)
-        assert answer.status_code == 200, answer.text
-        body = answer.json()
-        pages.append(body["items"])
-        if body["next_cursor"] is None:
-            return pages
-        cursor = {"cursor": body["next_cursor"]}
 
 
 class TestListAreas:
@@ -126,8 +112,6 @@ class TestReadArea:
         assert (await world.zhang.get(path)).json()["boundary"] == {"type": "Polygon", "coordinates": [stored]}
         shifted = (await world.zhang.get(path, crs="gcj02")).json()
         assert shifted["crs"] == "gcj02"
-        from models.grid import Crs
-
         assert shifted["boundary"]["coordinates"][0][0] == pytest.approx(from_wgs84(114.7, 23.73, Crs.GCJ02), abs=1e-8)
         # 0.0002° of latitude are 22.24 m, of longitude at 23.73° north 20.36 m.
         assert shifted["square_kilometres"] == pytest.approx(22.24 * 20.36 / 1e6, abs=1e-4)

@@ -73,7 +73,7 @@ class TestGive:
         now = clock.now()
         term = {"valid_from": begins and (now + begins).isoformat(), "valid_to": ends and (now + ends).isoformat()}
 
-        answer = await world.community_admin.post(PATH, gift(world, **term))
+        answer = await world.community_admin.post(PATH, gift(world) | term)
 
         assert (answer.status_code, answer.json()["code"]) == (422, "term_invalid")
 

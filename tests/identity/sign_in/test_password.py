@@ -361,7 +361,7 @@ class TestRepeat:
 
     @pytest.mark.parametrize("key", ["", "x" * 65, "早班", "two words"])
     async def test_refuses_a_key_that_is_none(self, stranger: httpx2.AsyncClient, clerk: Staff, key: str) -> None:
-        answer = await stranger.post(PATH, json=clerk.body(), headers={"Idempotency-Key": key.encode()})
+        answer = await stranger.post(PATH, json=clerk.body(), headers=[(b"Idempotency-Key", key.encode())])
 
         assert answer.json()["code"] == "invalid_request"
 

@@ -171,6 +171,7 @@ class TestErrors:
             {"body": '{"errcode": "none"}'},
             {"body": '{"openid": 7, "session_key": "x"}'},
             {"body": '{"openid": "a\\u0000b", "session_key": "x"}'},
+            {"body": '{"openid": "a\\n", "session_key": "x"}'},
             {"body": ""},
         ],
     )

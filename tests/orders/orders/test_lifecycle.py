@@ -1,5 +1,6 @@
 """Every cell of (state × action × person), against a table written out by hand; SQL and the Python model must agree."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from migrations.functions import function_source
 from models.orders import OrderAction, OrderState
 from services.chassis import clock
+from services.chassis.errors import Problem
 from services.chassis.schemas import new_id
 from services.orders.orders import lifecycle
 from tests.world import World
@@ -147,3 +149,11 @@ def test_the_facts_of_the_table_are_the_facts_of_the_sql() -> None:
     named = {fact.__name__ for transition in lifecycle.TRANSITIONS.values() for fact in transition.who}
     assert named
     assert all(f"'{name}'" in source for name in named)
+
+
+def test_every_refusal_of_the_sql_is_a_documented_problem() -> None:
+    """What a command function answers as a code is found again as a problem with its texts."""
+    sources = function_source("order_advance_v1") + function_source("order_place_v1")
+    codes = set(re.findall(r"""['"]code['"](?::"|, ')([a-z_]+)""", sources))
+    assert len(codes) > 10
+    assert [Problem.of_code(code, {"state": "placed", "action": "rate", "version": 1}).status for code in sorted(codes)]
