@@ -1,6 +1,5 @@
 """Carries one request to a service in another process and brings the answer back unchanged."""
 
-import logging
 from collections.abc import AsyncIterator, Iterable
 from types import TracebackType
 from typing import Final
@@ -13,8 +12,6 @@ from yarl import URL
 
 from api.exchange import Exchange, ServiceTimedOut
 from services.chassis.errors import Problem
-
-logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS: Final = 5.0
 """How long a connection to a service, or a free place among MAX_CONNECTIONS, may take."""
@@ -102,7 +99,10 @@ class Forwarder:
     BodyTooSlow, afterwards AnswerCutShort. Open it as a context manager, in the event loop that uses it.
     """
 
-    def __init__(self, url: str, *, timeout_seconds: float) -> None:
+    def __init__(self, name: str, url: str, *, timeout_seconds: float) -> None:
+        """Raises ValueError for any other kind of URL."""
+        if not url.startswith(("http://", "https://", "unix:/")):
+            raise ValueError(f"the upstream of {name} is neither http://host:port nor unix:/path: {url!r}")
         self._socket = url.removeprefix("unix:") if url.startswith("unix:") else None
         self._origin = "http://localhost" if self._socket else url.rstrip("/")
         self._timeout_seconds = timeout_seconds

@@ -28,6 +28,9 @@ _NOT_KEPT = frozenset(
 Where a trusted proxy stands in front, the server has read these headers already: its word is in `scope["client"]`.
 """
 
+_LONGEST_LENGTH = 20
+"""Digits of a Content-Length that are worth reading: so many are too large anyway."""
+
 Header = tuple[bytes, bytes]
 
 
@@ -63,7 +66,7 @@ def read_headers(headers: Iterable[Header]) -> Intake:
         token=bearer_token(read[b"authorization"].decode("latin-1")) if b"authorization" in read else None,
         accept_language=read.get(b"accept-language", b"").decode("latin-1"),
         has_body=bool(length) or b"transfer-encoding" in read,
-        content_length=int(length) if length.isdigit() else 0,
+        content_length=int(length[:_LONGEST_LENGTH]) if length.isdigit() else 0,
     )
 
 

@@ -34,11 +34,11 @@ def create_gateway(settings: Settings, upstreams: Mapping[str, Upstream]) -> ASG
     """The gateway as a pure ASGI app over one upstream per service of `api.routes`.
 
     Its lifespan is that of the in-process services and of the connections to the others: run it. Raises ValueError if
-    a service is missing.
+    a service is missing or unknown.
     """
-    if missing := SERVICES - upstreams.keys():
-        raise ValueError(f"no upstream for {', '.join(sorted(missing))}")
-    services = {name: _service(name, upstreams[name], settings) for name in sorted(upstreams)}
+    if wrong := upstreams.keys() ^ set(SERVICES):
+        raise ValueError(f"one upstream for each service is needed; wrong are: {', '.join(sorted(wrong))}")
+    services = {name: _service(name, upstreams[name], settings) for name in SERVICES}
     return Gateway(settings, services)
 
 
@@ -47,7 +47,7 @@ Service = Forwarder | InProcess
 
 def _service(name: str, upstream: Upstream, settings: Settings) -> Service:
     if isinstance(upstream, str):
-        return Forwarder(upstream, timeout_seconds=settings.upstream_timeout_seconds)
+        return Forwarder(name, upstream, timeout_seconds=settings.upstream_timeout_seconds)
     return InProcess(name, upstream)
 
 
@@ -81,9 +81,9 @@ class Gateway:
             # To return without the rest makes the server close the connection: so the client sees that it is not whole.
             logger.warning("an answer of %s was cut short: %r", prefix_of(scope["path"]), error.__cause__)
         except Exception:
-            logger.exception("unforeseen error in the gateway")
             if reply.has_begun:
-                raise
+                raise  # the server logs it and closes the connection
+            logger.exception("unforeseen error in the gateway")
             await reply.refuse(InternalError())
 
     async def _hand_on(self, scope: Scope, intake: Intake, receive: Receive, send: Send) -> None:

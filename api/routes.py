@@ -24,7 +24,8 @@ ROUTES: Final[Mapping[str, str]] = {
 UPLOADS: Final = "/v1/files"
 """The one prefix whose bodies may have the size of an upload."""
 
-SERVICES: Final = frozenset(ROUTES.values())
+SERVICES: Final = tuple(dict.fromkeys(ROUTES.values()))
+"""In the order in which they start."""
 
 _DEEPEST = max(prefix.count("/") for prefix in ROUTES)
 

@@ -13,8 +13,9 @@ from functools import cached_property
 from demo.histories import PastOrder
 from demo.past_orders import build_past_orders
 from demo.past_points import Ledger, build_ledger
-from demo.people import People, build_people
+from demo.people import People
 from demo.places import Places, build_places
+from demo.register import build_people
 from demo.staff import Staff, build_staff
 from demo.tables import Row, tables_of
 

@@ -44,6 +44,9 @@ _PLACED_DAYS_AGO = {
     OrderState.CANCELLED: (1, HISTORY_DAYS),
 }
 
+_SOLVED_SHARE = {5: 1.0, 4: 1.0, 3: 0.75, 2: 0.3, 1: 0.0}
+"""How many of those who give so many stars call their need solved."""
+
 
 def build_past_orders(staff: Staff, today: date) -> list[PastOrder]:
     """Everything that happened before `today` began in China, in the order in which it was placed."""
@@ -162,8 +165,8 @@ class _Telling:
         return Step(OrderAction.DECLINE, declining, at, self._random.choice(REMARKS.declined))
 
     def _rated(self, at: datetime) -> Step:
-        (stars,) = self._random.choices([5, 4, 3, 2, 1], weights=[55, 24, 10, 6, 5])
-        solved = stars >= 3 or (stars == 2 and self._random.random() < 0.4)
+        (stars,) = self._random.choices([5, 4, 3, 2, 1], weights=[58, 24, 9, 5, 4])
+        solved = self._random.random() < _SOLVED_SHARE[stars]
         if not solved:
             comment: str | None = self._random.choice(REMARKS.dissatisfied)
         else:

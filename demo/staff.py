@@ -185,7 +185,8 @@ class _Appointing:
                 yield self._held_by_resident(random.choice(neighbours), compound, PostKind.PARTY_GROUP_LEADER)
 
     def _building_posts(self) -> Iterator[Post]:
-        """Building leaders live in their building. About one building in seven has none at the moment."""
+        """Building leaders live in their building. About one building in seven has none, Mr Zhang's has one."""
+        zhangs = self._staff.people.home_of["zhang"].building
         for building in self._places.buildings:
             candidates = [
                 person
@@ -194,7 +195,7 @@ class _Appointing:
                 for person in home.residents
                 if 35 <= person.age <= 74 and person.phone
             ]
-            is_vacant = self._random.random() < 0.14 and building.code[-3:] != "003"
+            is_vacant = self._random.random() < 0.14 and building is not zhangs
             if not is_vacant:
                 yield self._held_by_resident(self._random.choice(candidates), building, PostKind.BUILDING_LEADER)
 

@@ -79,7 +79,7 @@ def service_documents() -> dict[str, Document]:
     settings = Settings.model_validate(
         {"mode": "test", "database_url": "postgresql://nowhere/linli", "demo_sign_in": True}
     )
-    return {name: import_module(f"services.{name}.main").create_app(settings).openapi() for name in sorted(SERVICES)}
+    return {name: import_module(f"services.{name}.main").create_app(settings).openapi() for name in SERVICES}
 
 
 def gateway_document(services: Mapping[str, Document]) -> Document:
@@ -103,6 +103,7 @@ def gateway_document(services: Mapping[str, Document]) -> Document:
         "openapi": "3.1.0",
         "info": {"title": "Linli", "version": VERSION, "description": _DESCRIPTION},
         "servers": [{"url": "/"}],
+        "tags": [{"name": tag} for tag in _tags(services)],
         "paths": dict(sorted({**paths.entries, **_OWN_PATHS}.items())),
         "components": {section: dict(sorted(entries.items())) for section, entries in sorted(components.items())},
     }
@@ -172,6 +173,13 @@ def _operations(paths: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for path, item in paths.items():
         for method, operation in item.items():
             yield f"{method.upper()} {path}", operation
+
+
+def _tags(services: Mapping[str, Document]) -> list[str]:
+    """In the order of the services and of their routes; health last."""
+    operations = [operation for document in services.values() for _, operation in _operations(document["paths"])]
+    tags = dict.fromkeys(tag for operation in operations for tag in operation.get("tags", ()))
+    return [*(tag for tag in tags if tag != "health"), "health"]
 
 
 def _add_gateway_problems(operation: Document) -> None:

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from services.chassis.application import create_service
 from services.chassis.settings import Settings
 from services.grid.areas import endpoints as areas
+from services.grid.areas import locating
 from services.grid.areas.area_trees import AreaTrees
 from services.grid.households import endpoints as households
 from services.grid.posts import endpoints as posts
@@ -19,7 +20,7 @@ def create_app(settings: Settings) -> FastAPI:
         "grid",
         settings,
         title="Linli grid",
-        routers=[areas.locate_router, areas.router, households.router, residents.router, posts.router],
+        routers=[locating.router, areas.router, households.router, residents.router, posts.router],
         resources=_resources,
     )
 

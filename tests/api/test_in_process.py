@@ -58,10 +58,10 @@ class TestLife:
         gateway = create_gateway(settings_for(), {name: service_with_life(name, diary) for name in SERVICES})
 
         async with serving(gateway):
-            assert diary == ["grid starts", "identity starts", "orders starts", "points starts"]
+            assert diary == ["identity starts", "grid starts", "orders starts", "points starts"]
             diary.clear()
 
-        assert diary == ["points stops", "orders stops", "identity stops", "grid stops"]
+        assert diary == ["points stops", "orders stops", "grid stops", "identity stops"]
 
     async def test_each_service_has_its_own_state(self) -> None:
         gateway = create_gateway(settings_for(), {name: service_with_life(name, []) for name in SERVICES})
@@ -79,7 +79,7 @@ class TestLife:
         told = await life_of(create_gateway(settings_for(), services))
 
         assert told == [{"type": "lifespan.startup.failed", "message": "orders did not start: no database"}]
-        assert diary == ["grid starts", "identity starts", "identity stops", "grid stops"]
+        assert diary == ["identity starts", "grid starts", "grid stops", "identity stops"]
 
     async def test_one_that_does_not_stop_is_told_of(self) -> None:
         told = await life_of(gateway_over(service_with_life("orders", [], broken="stop")))
@@ -95,9 +95,15 @@ class TestLife:
                 pass
 
 
-def test_a_missing_service_is_named() -> None:
-    with pytest.raises(ValueError, match="no upstream for grid, points"):
-        create_gateway(settings_for(), {"identity": FastAPI(), "orders": "http://127.0.0.1:1"})
+@pytest.mark.parametrize("url", ["", "127.0.0.1:8001", "orders", "ftp://127.0.0.1"])
+def test_a_url_of_another_kind_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="the upstream of identity is neither"):
+        gateway_over(url)
+
+
+def test_a_missing_or_unknown_service_is_named() -> None:
+    with pytest.raises(ValueError, match="wrong are: council, grid, points"):
+        create_gateway(settings_for(), {"identity": FastAPI(), "orders": "http://127.0.0.1:1", "council": FastAPI()})
 
 
 class TestRequests:

@@ -91,6 +91,16 @@ class TestRequestId:
         assert answer.json()["request_id"] == answer.headers["x-request-id"] == "r-1"
 
 
+async def test_what_the_client_says_of_itself_reaches_no_service(service: Service, client: httpx2.AsyncClient) -> None:
+    own = ["Forwarded", "X-Real-IP", *(f"X-Forwarded-{what}" for what in ("For", "Host", "Port", "Prefix", "Proto"))]
+
+    await client.get("/v1/orders", headers={"X-Kept": "1", **dict.fromkeys(own, "forged")})
+
+    headers = Request(service.scopes[0]).headers
+    assert "forged" not in headers.values()
+    assert headers["x-kept"] == "1"
+
+
 class TestToken:
     @staticmethod
     def token(*, key: dict[str, Any] = KEY, lasting: float = 900) -> tuple[str, Claims]:

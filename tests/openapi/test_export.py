@@ -106,6 +106,13 @@ class TestGatewayDocument:
 
         assert json.dumps(services) == before
 
+    def test_has_the_tags_in_the_order_of_the_services(self, current: dict[str, dict[str, Any]]) -> None:
+        tags = [tag["name"] for tag in current["gateway.json"]["tags"]]
+
+        assert tags[-1] == "health"
+        assert tags.index("sign-in") < tags.index("areas") < tags.index("orders")
+        assert len(tags) == len(set(tags))
+
     def test_describes_health_as_the_gateways(self, current: dict[str, dict[str, Any]]) -> None:
         assert "Every service" in current["gateway.json"]["paths"]["/ready"]["get"]["description"]
 

@@ -1,17 +1,17 @@
-"""HTTP of the area tree."""
+"""HTTP of the area tree, save `locate` (locating.py)."""
 
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query
 
 from models.grid import Crs
 from services.chassis.application import problems
-from services.chassis.errors import Forbidden, InvalidToken, Problem, Unauthenticated
+from services.chassis.errors import Forbidden, InvalidToken, Unauthenticated
 from services.chassis.idempotency import ONCE, IdempotencyKeyMissing, IdempotencyKeyReused, TenantRoute, Transaction
 from services.chassis.identity import Caller
 from services.chassis.pagination import Cursor, InvalidCursor, Limit
-from services.chassis.schemas import Latitude, Longitude, text_of
+from services.chassis.schemas import text_of
 from services.grid.areas import actions, queries
 from services.grid.areas.actions import (
     AreaClosed,
@@ -21,12 +21,9 @@ from services.grid.areas.actions import (
     AreaLevelNotBelowParent,
     AreaLevelUnknown,
 )
-from services.grid.areas.area_trees import AreaTrees
 from services.grid.areas.boundaries import BoundaryRefused, write_boundary
-from services.grid.areas.coordinates import to_wgs84
 from services.grid.areas.queries import AreaNotFound
 from services.grid.areas.schemas import (
-    AreaHere,
     AreaPage,
     AreaPlacement,
     AreaRead,
@@ -37,40 +34,7 @@ from services.grid.areas.schemas import (
 BOUNDARY_REFUSALS = tuple(BoundaryRefused.__subclasses__())
 
 
-class NoAreaHere(Problem):
-    status = 404
-    code = "no_area_here"
-    zh = "该位置不在本区任何区域之内。"
-    en = "No area of this tenant lies here."
-
-
-def _area_trees(request: Request) -> AreaTrees:
-    trees: AreaTrees = request.app.state.area_trees
-    return trees
-
-
-Trees = Annotated[AreaTrees, Depends(_area_trees)]
-
-locate_router = APIRouter(tags=["areas"])
 router = APIRouter(tags=["areas"], route_class=TenantRoute, responses=problems(Unauthenticated, InvalidToken))
-
-
-@locate_router.get(
-    "/v1/areas/locate", response_model=AreaHere, responses=problems(NoAreaHere, Unauthenticated, InvalidToken)
-)
-async def locate_area(
-    lng: Annotated[Longitude, Query()],
-    lat: Annotated[Latitude, Query()],
-    crs: Annotated[Crs, Query(description="Coordinate system of the point; `wx.getLocation` gives wgs84 or gcj02.")],
-    caller: Caller,
-    trees: Trees,
-) -> Response:
-    """Which area a point lies in: the deepest one, its chain up to the district, and its community."""
-    tree = await trees.of(caller.tenant_id)
-    answer = tree.locate(*to_wgs84(lng, lat, crs))
-    if answer is None:
-        raise NoAreaHere
-    return Response(answer, media_type="application/json")
 
 
 @router.get("/v1/areas", response_model=AreaPage, responses=problems(InvalidCursor))

@@ -8,7 +8,6 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from services.chassis import clock
 from services.grid.posts.terms import today
 from tests.grid.places import items_of
 from tests.world import World
@@ -35,13 +34,6 @@ class TestFill:
         assert (post["kind"], post["holder_name"], post["duty_phone"]) == ("building_leader", "王秀英", "0762-3388001")
         assert (post["valid_from"], post["valid_to"]) == (days(0), None)
         assert post["account_id"] == str(world.member.account_id)
-
-    async def test_today_is_the_day_in_china(self, world: World) -> None:
-        """At 16:30 UTC it is half past midnight there."""
-        to_half_past_four = clock.now().replace(hour=16, minute=30) - clock.now()
-        with clock.shifted(to_half_past_four):
-            tomorrow_in_utc_terms = (clock.now().date() + timedelta(days=1)).isoformat()
-            assert (await fill(world)).json()["valid_from"] == tomorrow_in_utc_terms
 
     async def test_a_term_may_be_named(self, world: World) -> None:
         post = (await fill(world, valid_from=days(-30), valid_to=days(700))).json()

@@ -1,0 +1,87 @@
+"""The story plays to its end on a product that is as it should be, and says so when one is not."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import asyncpg
+import pytest
+
+from api.all_in_one import create_app
+from demo.photo import has_exif, take_photo, tells_where
+from demo.seed import load
+from demo.stage import width
+from demo.story import main
+from demo.wechat import create_app as create_wechat
+from services.chassis.database import driver_url
+from tests.api.upstreams import serving
+from tests.conftest import TestServer, make_settings
+
+
+@dataclass(frozen=True)
+class DemoProduct:
+    url: str
+    wechat_url: str
+    database_url: str
+
+    async def play(self, *, by_wechat: bool = False) -> int:
+        """The story's exit code. It blocks, and the product runs in this loop: so in a thread."""
+        return await asyncio.to_thread(main, self.url, self.wechat_url if by_wechat else None)
+
+
+@pytest.fixture(scope="module")
+async def demo_product(postgres: TestServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DemoProduct]:
+    """The whole product on a port, with the demo district in it."""
+    database_url = postgres.clone()
+    await load(database_url)
+    async with serving(create_wechat()) as wechat_url:
+        settings = make_settings(database_url, tmp_path_factory.mktemp("files"), wechat_base_url=wechat_url)
+        async with serving(create_app(settings)) as url:
+            yield DemoProduct(url, wechat_url, database_url)
+
+
+class TestStory:
+    async def test_plays_to_its_end_again_and_again(
+        self, demo_product: DemoProduct, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert await demo_product.play(by_wechat=True) == 0, capsys.readouterr().out
+        assert await demo_product.play() == 0, capsys.readouterr().out
+
+        told = capsys.readouterr().out
+        assert told.count("Everything was as it should be.") == 2
+        assert "代购药品: rated" in told
+        assert "order_not_found" in told
+
+    async def test_notices_points_that_are_not_as_they_should_be(
+        self, demo_product: DemoProduct, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        owner = await asyncpg.connect(driver_url(demo_product.database_url))
+        try:
+            await owner.execute("UPDATE reward_rules SET points = points + 1 WHERE order_kind = 'buy_medicine'")
+            assert await demo_product.play() == 1
+        finally:
+            await owner.execute("UPDATE reward_rules SET points = points - 1 WHERE order_kind = 'buy_medicine'")
+            await owner.close()
+        assert "The story broke: the member should have earned 10 points, once" in capsys.readouterr().out
+
+    async def test_says_where_nothing_answers(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with socket.socket() as nobody:
+            nobody.bind(("127.0.0.1", 0))
+            code = await asyncio.to_thread(main, f"http://127.0.0.1:{nobody.getsockname()[1]}")
+
+        assert code == 1
+        assert "make run" in capsys.readouterr().out
+
+
+class TestTable:
+    def test_chinese_characters_take_two_columns(self) -> None:
+        assert width("张德明 ok") == 9
+
+
+class TestPhoto:
+    def test_holds_what_the_product_must_take_out(self) -> None:
+        photo = take_photo()
+
+        assert tells_where(photo)
+        assert has_exif(photo)

@@ -1,0 +1,184 @@
+"""Grants are the first guard: who may do what to which table, written out by hand and compared with the catalog."""
+
+import pytest
+
+from migrations.row_security import ROLES
+from tests.migrations.catalog import Connection, described, tables
+from tests.migrations.conftest import Districts
+
+NO_ONE = ("", "", "", "")
+EVERYBODY_READS = ("r", "r", "r", "r")
+
+# r SELECT, a INSERT, w UPDATE of the whole row, d DELETE, as in Postgres's own ACLs.
+PRIVILEGES = {
+    #                       identity  grid    orders  points
+    "tenants":              ("r",     "r",    "r",    "r"),
+    "accounts":             ("raw",   "r",    "r",    "r"),
+    "sessions":             ("raw",   "r",    "r",    "r"),
+    "memberships":          ("raw",   "r",    "r",    "r"),
+    "grants":               ("raw",   "r",    "r",    "r"),
+    "password_credentials": ("rawd",  "",     "",     ""),
+    "wechat_identities":    ("rawd",  "",     "",     ""),
+    "area_levels":          ("r",     "rawd", "r",    "r"),
+    "areas":                ("r",     "rawd", "r",    "r"),
+    "area_tree_versions":   ("r",     "rawd", "r",    "r"),
+    "households":           ("r",     "rawd", "r",    "r"),
+    "household_members":    ("r",     "rawd", "r",    "r"),
+    "residents":            ("r",     "rawd", "r",    "r"),
+    "posts":                ("r",     "rawd", "r",    "r"),
+    "order_kinds":          ("",      "",     "raw",  ""),
+    "orders":               ("",      "",     "raw",  ""),
+    "order_history":        ("",      "",     "ra",   ""),
+    "files":                ("",      "",     "ra",   ""),
+    "order_files":          ("",      "",     "ra",   ""),
+    "ledger_accounts":      ("",      "",     "",     "ra"),
+    "ledger_transactions":  ("",      "",     "",     "ra"),
+    "ledger_entries":       ("",      "",     "",     "ra"),
+    "reward_rules":         ("",      "",     "",     "ra"),
+    "outbox_events":        ("ra",    "ra",   "ra",   "ra"),
+    "outbox_deliveries":    ("ra",    "ra",   "ra",   "ra"),
+    "idempotency_keys":     ("ra",    "ra",   "ra",   "ra"),
+    "alembic_version":      ("r",     "r",    "r",    "r"),
+}  # fmt: skip
+
+UPDATABLE_COLUMNS = {
+    **{(role, "outbox_deliveries"): {"attempts", "last_error", "due_at", "delivered_at"} for role in ROLES},
+    ("linli_points", "ledger_accounts"): {"balance", "version"},
+    ("linli_points", "reward_rules"): {"valid_to"},
+}
+"""Where a service may change some columns of a row and no others."""
+
+APPEND_ONLY = ["ledger_entries", "ledger_transactions", "order_history", "outbox_events", "idempotency_keys"]
+CREDENTIALS = ["password_credentials", "wechat_identities"]
+LETTERS = {"r": "SELECT", "a": "INSERT", "w": "UPDATE", "d": "DELETE"}
+NEVER = ["TRUNCATE", "REFERENCES", "TRIGGER"]
+"""Nobody needs these at run time."""
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_the_catalog_grants_what_the_table_says(owner: Connection, role: str) -> None:
+    """Table by table: every privilege the role has, and none it should not have."""
+    column = ROLES.index(role)
+    found = {table: await _letters(owner, role, table) for table in {*await tables(owner), "alembic_version"}}
+    assert found == {table: row[column] for table, row in PRIVILEGES.items()}
+
+
+async def _letters(connection: Connection, role: str, table: str) -> str:
+    held = await connection.fetchrow(
+        "SELECT " + ", ".join(f"has_table_privilege($1, $2, '{name}')" for name in LETTERS.values()), role, table
+    )
+    assert held is not None
+    return "".join(letter for letter, has in zip(LETTERS, held, strict=True) if has)
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_columns_that_may_change_are_named(owner: Connection, role: str) -> None:
+    """A grant on columns is written out too, so that no service can rewrite an amount, a key or a payload."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for table, column in await described(owner, _UPDATABLE.replace("$1", f"'{role}'")):
+        found.setdefault((role, table), set()).add(column)
+    assert found == {key: columns for key, columns in UPDATABLE_COLUMNS.items() if key[0] == role}
+
+
+_UPDATABLE = """
+SELECT c.relname::text, a.attname::text
+FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
+    AND has_column_privilege($1, c.oid, a.attnum, 'UPDATE') AND NOT has_table_privilege($1, c.oid, 'UPDATE')
+"""
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("privilege", NEVER)
+async def test_what_nobody_needs_nobody_has(owner: Connection, role: str, privilege: str) -> None:
+    granted = f"""
+        SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+            AND has_table_privilege('{role}', oid, '{privilege}')
+    """
+    assert await described(owner, granted) == set()
+
+
+def test_every_table_has_one_writer() -> None:
+    """Only the owner writes a table; the outbox and the stored answers are everybody's own rows (see row security)."""
+    shared = {"outbox_events", "outbox_deliveries", "idempotency_keys"}
+    for table, row in PRIVILEGES.items():
+        writers = [letters for letters in row if set(letters) - {"r"}]
+        assert len(writers) <= 1 or table in shared, table
+
+
+@pytest.mark.parametrize("table", CREDENTIALS)
+def test_credentials_are_read_by_identity_alone(table: str) -> None:
+    assert PRIVILEGES[table][1:] == ("", "", "")
+
+
+@pytest.mark.parametrize("table", APPEND_ONLY)
+def test_no_service_may_rewrite_what_only_grows(table: str) -> None:
+    """UPDATE and DELETE are granted to nobody, whole rows or columns. TRUNCATE: see above."""
+    assert not set("".join(PRIVILEGES[table])) & {"w", "d"}
+    assert not any(name == table for _, name in UPDATABLE_COLUMNS)
+
+
+async def test_numbers_of_orders_are_drawn_by_orders_alone(owner: Connection) -> None:
+    drawing = [await owner.fetchval("SELECT has_sequence_privilege($1, 'order_numbers', 'USAGE')", r) for r in ROLES]
+    assert drawing == [False, False, True, False]
+    setting = [await owner.fetchval("SELECT has_sequence_privilege($1, 'order_numbers', 'UPDATE')", r) for r in ROLES]
+    assert not any(setting)
+
+
+class TestRoles:
+    @pytest.mark.parametrize("role", ROLES)
+    async def test_a_service_role_has_no_powers_of_its_own(self, owner: Connection, role: str) -> None:
+        """Nobody signs in as it, and nothing lets it around row security."""
+        powers = await owner.fetchrow(
+            "SELECT rolcanlogin, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication"
+            " FROM pg_roles WHERE rolname = $1",
+            role,
+        )
+        assert powers is not None
+        assert not any(powers)
+
+    @pytest.mark.parametrize("role", ROLES)
+    async def test_a_service_role_owns_nothing(self, owner: Connection, role: str) -> None:
+        """An owner could switch row security off, or drop the table."""
+        owned = await owner.fetchval(
+            "SELECT count(*) FROM pg_shdepend WHERE refobjid = $1::regrole AND deptype = 'o'", role
+        )
+        assert owned == 0
+
+    @pytest.mark.parametrize("role", ROLES)
+    async def test_a_service_role_is_nobody_else(self, owner: Connection, role: str) -> None:
+        """Membership of another role would lend its privileges."""
+        assert await owner.fetchval("SELECT count(*) FROM pg_auth_members WHERE member = $1::regrole", role) == 0
+
+    @pytest.mark.parametrize("role", ROLES)
+    async def test_a_service_role_makes_nothing(self, owner: Connection, role: str) -> None:
+        """A table or function of its own in `public` could shadow or bypass ours."""
+        assert not await owner.fetchval("SELECT has_schema_privilege($1, 'public', 'CREATE')", role)
+        assert not await owner.fetchval("SELECT has_database_privilege($1, current_database(), 'CREATE')", role)
+
+
+class TestNoWayAround:
+    async def test_no_function_runs_with_the_rights_of_its_owner(self, owner: Connection) -> None:
+        """SECURITY DEFINER would lend the owner's rights to whoever calls it."""
+        assert await described(
+            owner, "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef"
+        ) == set()  # fmt: skip
+
+    async def test_no_view_reads_with_the_rights_of_its_owner(self, owner: Connection) -> None:
+        """A view, materialized view or foreign table would show rows past the policies of what it reads."""
+        assert await described(
+            owner, "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('v', 'm', 'f')"
+        ) == set()  # fmt: skip
+
+    async def test_nothing_is_granted_to_everybody(self, owner: Connection) -> None:
+        """PUBLIC may read no table: a new role starts with nothing."""
+        assert await described(
+            owner, "SELECT relname FROM pg_class c, aclexplode(c.relacl) a"
+            " WHERE c.relnamespace = 'public'::regnamespace AND a.grantee = 0"
+        ) == set()  # fmt: skip
+
+
+def test_the_columns_of_the_table_are_the_roles(districts: Districts) -> None:
+    """The literal table above is read in this order."""
+    assert ROLES == ("linli_identity", "linli_grid", "linli_orders", "linli_points")
+    assert districts.ours.tenant_id != districts.theirs.tenant_id
