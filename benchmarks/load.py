@@ -10,6 +10,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import cast
 
 TICK_SECONDS = 0.001
 ANSWER_TIMEOUT_SECONDS = 30.0
@@ -185,8 +186,7 @@ class _Connection(asyncio.Protocol):
         self.due_at = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's does not derive from asyncio's
 
     def send(self, request: bytes, due_at: float) -> None:
         assert self._transport is not None

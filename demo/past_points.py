@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from typing import Any, TypeAlias
 from uuid import UUID
 
-from demo.histories import PastOrder
+from demo.histories import PastOrder, Step
 from demo.ids import FOUNDED_AT, fixed_id
 from demo.kinds import KINDS
 from demo.personas import PERSONA
@@ -14,6 +15,10 @@ from demo.staff import Staff
 from models.orders import OrderAction
 from models.points import LedgerAccountKind, TransactionKind
 from services.chassis.clock import SHANGHAI
+from services.events import OrderRated
+from services.points.rewards.actions import PRAISE
+from services.points.rewards.rule import Reward, reward_of
+from services.points.rewards.rule import Rule as Terms
 
 GENERAL_POINTS, GENERAL_BONUS, MIN_STARS, BONUS_STARS = 5, 2, 3, 5
 EARLIER_GENERAL_POINTS = 4
@@ -42,8 +47,10 @@ class Rule:
     def is_in_force(self, moment: datetime) -> bool:
         return self.valid_from <= moment and (self.valid_to is None or moment < self.valid_to)
 
-    def points_for(self, stars: int) -> int:
-        return 0 if stars < MIN_STARS else self.points + (self.bonus if stars >= BONUS_STARS else 0)
+    def reward_for(self, rating: Step) -> Reward | None:
+        """As the points service works it out."""
+        terms = Terms(self.id, self.points, MIN_STARS, self.bonus, BONUS_STARS)
+        return reward_of(terms, stars=rating.details["stars"], solved=rating.details["solved"])
 
 
 @dataclass
@@ -80,7 +87,9 @@ class Posting:
     source_id: str
     reason: str
     effective_at: datetime
-    recorded_by: UUID | None
+    recorded_by: UUID | None = None
+    """The clerk; none when a rule did it."""
+    details: dict[str, Any] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
 
 
@@ -115,22 +124,32 @@ def _rules(today: date) -> Iterator[Rule]:
             yield Rule(kind.id, kind.points, kind.bonus, FOUNDED_AT)
 
 
-_Due = tuple[Posting, UUID, int]
+_Due: TypeAlias = tuple[Posting, UUID, int]
+"""A posting still without entries, whose points they are, and how many."""
 
 
 def _rewards(orders: list[PastOrder], rules: list[Rule]) -> Iterator[_Due]:
     for order in orders:
         rating = order.last(OrderAction.RATE)
-        if rating is None or not rating.details["solved"] or order.assignee_id is None:
+        if rating is None or order.assignee_id is None:
             continue
-        points = _rule_for(order, rules, rating.at).points_for(rating.details["stars"])
-        if points > 0:
-            transaction_id = fixed_id("ledger-transaction", order.key, delivered_at(rating.at))
-            reason = f"{order.kind.name}（{rating.details['stars']} 星）"
-            posting = Posting(
-                transaction_id, TransactionKind.REWARD, "order_rated", str(order.id), reason, rating.at, None
-            )
-            yield posting, order.assignee_id, points
+        own = _rule_for(order, rules, rating.at)
+        reward = own.reward_for(rating)
+        if reward is not None:
+            yield _reward(order, rating, own, reward), order.assignee_id, reward.points
+
+
+def _reward(order: PastOrder, rating: Step, own: Rule, reward: Reward) -> Posting:
+    stars = rating.details["stars"]
+    return Posting(
+        id=fixed_id("ledger-transaction", order.key, delivered_at(rating.at)),
+        kind=TransactionKind.REWARD,
+        source_kind=OrderRated.kind,
+        source_id=str(order.id),
+        reason=f"服务获{stars}星{'好评' if stars >= PRAISE else '评价'}",
+        effective_at=rating.at,
+        details={"rule_id": str(own.id), "sum": reward.sum},
+    )
 
 
 def _rule_for(order: PastOrder, rules: list[Rule], moment: datetime) -> Rule:
@@ -143,9 +162,9 @@ def _awards(staff: Staff, today: date) -> Iterator[_Due]:
     awarded_at = datetime.combine(today, time(15, 20), SHANGHAI) - timedelta(days=35)
     for number, helper in enumerate(staff.helpers[:AWARDED]):
         at = awarded_at + timedelta(minutes=2 * number)
-        transaction_id = fixed_id("ledger-transaction", f"award-{helper.key}", at)
-        award = Posting(transaction_id, TransactionKind.AWARD, "award", str(transaction_id), AWARD_REASON, at, clerk)
-        yield award, helper.id, AWARD_POINTS
+        id_ = fixed_id("ledger-transaction", f"award-{helper.key}", at)
+        kind = TransactionKind.AWARD
+        yield Posting(id_, kind, kind.value, str(id_), AWARD_REASON, at, clerk), helper.id, AWARD_POINTS
 
 
 class _Books:

@@ -25,11 +25,10 @@ class Stage:
         self.http = http
         self._steps = 0
 
-    def headings(self) -> None:
-        print(_line("#", "who", "does", "ms", "answer"))
-
     def tell(self, who: str, does: str, milliseconds: float, answer: str) -> None:
-        """One line of the table."""
+        """One line of the table; the first one brings the headings."""
+        if self._steps == 0:
+            print(_line("#", "who", "does", "ms", "answer"))
         self._steps += 1
         print(_line(str(self._steps), who, does, f"{milliseconds:6.1f}", answer), flush=True)
 

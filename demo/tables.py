@@ -318,7 +318,7 @@ def _ledger_rows(ledger: Ledger) -> _Tables:
                 "effective_at": posting.effective_at,
                 "recorded_at": delivered_at(posting.effective_at),
                 "recorded_by": posting.recorded_by,
-                "details": {},
+                "details": posting.details,
             }
             for posting in ledger.postings
         ),

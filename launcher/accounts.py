@@ -7,12 +7,15 @@ no permission of a folder that already exists is ever changed.
 import hashlib
 import os
 import pwd
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 STATE_ROOT = Path("/var/lib/linli")
 """Where a server started by root keeps what its account cannot reach elsewhere."""
+
+LONGEST_SOCKET_PATH = 103 if sys.platform == "darwin" else 107
 
 
 @dataclass(frozen=True)
@@ -56,13 +59,16 @@ def temporary_root(account: Account | None) -> Path:
     return usual if can_reach(account, usual) else STATE_ROOT
 
 
-def short_runtime_folder(account: Account | None, home: Path) -> Path:
-    """A folder with a short path, always the same for the same `home`, for sockets whose path would get too long."""
-    if account:
-        return STATE_ROOT / "run" / _short_name(home)
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    root = Path(runtime) if os.path.isdir(runtime) else Path("/tmp")  # gettempdir() can be long itself
-    return root / f"linli-{os.getuid()}-{_short_name(home)}"
+def make_socket_folder(home: Path, longest_name: str, account: Account | None = None) -> Path:
+    """A folder for Unix sockets, which only the account may enter: in `home`, or elsewhere if paths get too long there.
+
+    Always the same for the same `home`.
+    """
+    folder = home / "sockets"
+    if len(os.fsencode(folder / longest_name)) > LONGEST_SOCKET_PATH:
+        folder = _short_runtime_folder(home, account)
+    make_folder(folder, 0o700, account)
+    return folder
 
 
 def make_folder(path: Path, mode: int, account: Account | None = None) -> None:
@@ -89,6 +95,14 @@ def user_name(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
+
+
+def _short_runtime_folder(home: Path, account: Account | None) -> Path:
+    if account:
+        return STATE_ROOT / "run" / _short_name(home)
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    root = Path(runtime) if os.path.isdir(runtime) else Path("/tmp")  # gettempdir() can be long itself
+    return root / f"linli-{os.getuid()}-{_short_name(home)}"
 
 
 def _allows(account: Account, path: Path, wanted: int) -> bool:

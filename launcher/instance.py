@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import json
 import os
 import socket
 import time
@@ -11,25 +12,56 @@ from pathlib import Path
 
 from launcher.terminal import CannotStart
 
+DEFAULT_PORT = 8000
 LOCK_NAME = "running"
 SECONDS_FOR_A_PREDECESSOR = 1.0  # killed a moment ago, its children may still hold the port
 
 
+class Instance:
+    """The one running product of a data folder."""
+
+    def __init__(self, descriptor: int, facts: dict[str, str]) -> None:
+        self._descriptor = descriptor
+        self._facts = facts
+        self.note()
+
+    def note(self, **facts: str) -> None:
+        """Let others who look at the data folder know this too, for as long as it runs."""
+        self._facts |= facts
+        text = json.dumps(self._facts).encode()
+        os.pwrite(self._descriptor, text, 0)
+        os.ftruncate(self._descriptor, len(text))
+
+
 @contextmanager
-def only_instance(data: Path, *, url: str) -> Iterator[None]:
+def only_instance(data: Path, *, url: str) -> Iterator[Instance]:
     """Hold the data folder for this process; its death releases it. Raises CannotStart, naming who holds it."""
     descriptor = os.open(data / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            process_id, _, where = os.pread(descriptor, 1000, 0).decode().strip().partition(" ")
-            raise CannotStart(f"Linli is already running here (pid {process_id}, {where}).") from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()} {url}\n".encode(), 0)
-        yield
+            other = _facts(descriptor)
+            where = f" (pid {other['process_id']}, {other['url']})" if other else ""
+            raise CannotStart(f"Linli is already running here{where}.") from None
+        yield Instance(descriptor, {"process_id": str(os.getpid()), "url": url})
     finally:
         os.close(descriptor)
+
+
+def running_instance(data: Path) -> dict[str, str]:
+    """What the product that runs on this data folder noted of itself; empty when none runs, or another user's."""
+    try:
+        descriptor = os.open(data / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, PermissionError):
+        return {}
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _facts(descriptor)
+    finally:
+        os.close(descriptor)
+    return {}
 
 
 @contextmanager
@@ -51,11 +83,18 @@ def reserved_port(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def port_from_environment() -> int:
-    """PORT, 8000 by default. Raises CannotStart."""
-    text = os.environ.get("PORT") or "8000"
+    """PORT, else DEFAULT_PORT. Raises CannotStart."""
+    text = os.environ.get("PORT") or str(DEFAULT_PORT)
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
         raise CannotStart(f"PORT must be a number from 1 to 65535, and it is '{text}'.")
     return int(text)
+
+
+def _facts(descriptor: int) -> dict[str, str]:
+    try:
+        return dict(json.loads(os.pread(descriptor, 10_000, 0)))
+    except ValueError:  # read in the middle of a note
+        return {}
 
 
 def _is_answered(host: str, port: int) -> bool:

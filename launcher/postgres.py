@@ -15,7 +15,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -26,9 +25,9 @@ from urllib.parse import quote
 
 from launcher.accounts import (
     make_folder,
+    make_socket_folder,
     reachable_home,
     server_account,
-    short_runtime_folder,
     temporary_root,
     user_name,
 )
@@ -46,7 +45,7 @@ STOP_TIMEOUT_SECONDS = 30.0
 POLL_SECONDS = 0.02
 WATCH_SECONDS = 0.25
 LARGEST_LOG_BYTES = 5_000_000
-LONGEST_SOCKET_PATH = 103 if sys.platform == "darwin" else 107
+SOCKET_NAME = ".s.PGSQL.5432"
 
 _PREDECESSOR_STILL_THERE = re.compile(r'lock file ".+" already exists|pre-existing shared memory|is already in use')
 _NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
@@ -228,7 +227,7 @@ class EmbeddedPostgres:
 
     def _start_own(self) -> str | None:
         """None once a server of our own answers; else the last it wrote to its log before it ended."""
-        sockets = self._make_socket_folder()
+        sockets = make_socket_folder(self.folder, SOCKET_NAME, self._account)
         if self._log.exists() and self._log.stat().st_size > LARGEST_LOG_BYTES:
             self._log.replace(self._log.with_name("log.1"))
         self._log.touch(0o600)  # what it refuses it quotes, values and all
@@ -250,13 +249,6 @@ class EmbeddedPostgres:
             "cluster_name": "linli",
         }
         return settings if self._durable else settings | _NOT_DURABLE
-
-    def _make_socket_folder(self) -> Path:
-        folder = self.folder / "socket"
-        if len(os.fsencode(folder / ".s.PGSQL.5432")) > LONGEST_SOCKET_PATH:
-            folder = short_runtime_folder(self._account, self.folder)
-        make_folder(folder, 0o700, self._account)
-        return folder
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes], sockets: Path) -> bool:
         """False when the server ended instead; raises when it takes too long."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from demo.personas import PERSONAS, WECHAT_APP_ID
 from demo.seed import load
@@ -15,7 +16,7 @@ from launcher.database import migrate, product_database
 from launcher.demo_secrets import demo_secrets
 from launcher.fake_wechat import fake_wechat
 from launcher.folders import data_folder
-from launcher.instance import only_instance, port_from_environment, reserved_port
+from launcher.instance import DEFAULT_PORT, only_instance, port_from_environment, reserved_port
 from launcher.serving import ignore_stop_signals
 from launcher.terminal import CannotStart, say, table
 
@@ -42,7 +43,12 @@ def prepared_product() -> Iterator[Product]:
         raise CannotStart("This starts the demo; in production start the processes one by one: see compose.yaml.")
     host, port = os.environ.get("HOST") or "127.0.0.1", port_from_environment()
     url, data = f"http://{_reachable(host)}:{port}", data_folder()
-    with only_instance(data, url=url), reserved_port(host, port) as reserved, fake_wechat() as wechat_url:
+    with (
+        only_instance(data, url=url) as instance,
+        reserved_port(host, port) as reserved,
+        fake_wechat() as wechat_url,
+    ):
+        instance.note(wechat_url=wechat_url)
         say("Starting the database")
         with product_database() as database_url:
             try:
@@ -61,7 +67,7 @@ def introduce(url: str) -> None:
     say(f"\nLinli is ready on {url} (documentation: {url}/docs)\n")
     say(table(("persona", "name", "role", "area"), people))
     say(f'\nSign in as one of them:  POST {url}/v1/sign-in/demo  {{"persona": "{PERSONAS[0].key}"}}')
-    say("Next, in another terminal:  make demo        Stop with Ctrl-C.")
+    say(f"Next, in another terminal:  {_with_port(url)}make demo        Stop with Ctrl-C.")
 
 
 def _demo_environment(data: Path, database_url: str, wechat_url: str) -> dict[str, str]:
@@ -75,6 +81,11 @@ def _demo_environment(data: Path, database_url: str, wechat_url: str) -> dict[st
         "LINLI_WECHAT_APP_SECRET": WECHAT_APP_SECRET,
         **demo_secrets(data),
     }
+
+
+def _with_port(url: str) -> str:
+    port = urlsplit(url).port
+    return "" if port == DEFAULT_PORT else f"PORT={port} "
 
 
 def _reachable(host: str) -> str:

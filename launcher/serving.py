@@ -6,8 +6,10 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -27,16 +29,34 @@ def serve(
     sockets: Sequence[socket.socket] | None = None,
     when_ready: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM, then finish what is in flight and return by KeyboardInterrupt.
+    """Serve until SIGINT or SIGTERM, then finish what is in flight and leave by KeyboardInterrupt.
 
-    Listens on `sockets`, else on the Unix socket `path`, else on `host` and `port`. In a thread other than the main
-    one it serves until the process ends. Raises CannotStart when the app does not start.
+    Listens on `sockets`, else on the Unix socket `path`, else on `host` and `port`. Raises CannotStart when the app
+    does not start.
     """
-    config = uvicorn.Config(
+    server = _Server(_config(app, host=host, port=port, uds=str(path) if path else None), when_ready)
+    try:
+        server.run(list(sockets) if sockets else None)
+    except SystemExit as error:  # how uvicorn ends when the lifespan fails or the address is taken
+        raise CannotStart("The application did not start; the lines above say why.") from error
+
+
+@contextmanager
+def served_beside(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
+    """Serve a small app on `listener`, which listens already, from a thread that ends on leaving."""
+    server = uvicorn.Server(_config(app))
+    thread = threading.Thread(target=server.run, args=([listener],), name="served-beside")
+    thread.start()
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def _config(app: ASGIApp, **where: Any) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
-        host=host,
-        port=port,
-        uds=str(path) if path else None,
         loop="uvloop",
         http="httptools",
         ws="none",
@@ -46,11 +66,8 @@ def serve(
         server_header=False,
         proxy_headers="FORWARDED_ALLOW_IPS" in os.environ,
         timeout_graceful_shutdown=GRACE_SECONDS,
+        **where,
     )
-    try:
-        _Server(config, when_ready).run(list(sockets) if sockets else None)
-    except SystemExit as error:  # how uvicorn ends when the lifespan fails or the address is taken
-        raise CannotStart("The application did not start; the lines above say why.") from error
 
 
 class _Server(uvicorn.Server):

@@ -4,6 +4,7 @@ import argparse
 import logging
 import os
 import socket
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -20,21 +21,23 @@ PROCESSES = ("gateway", *SERVICES, "all-in-one")
 
 
 def serve_one(arguments: list[str]) -> None:
-    """Serve until SIGINT or SIGTERM; listens on HOST and PORT. Raises CannotStart, and KeyboardInterrupt at the end."""
+    """Serve until SIGINT or SIGTERM; listens on HOST and PORT. Raises CannotStart."""
     wanted = _parse(arguments)
-    configure_logging()
+    configure_logging(logging.WARNING if wanted.end_with_parent else logging.INFO)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     settings = _settings(wanted.name)
     listener = socket.socket(fileno=wanted.descriptor) if wanted.descriptor is not None else None
     if wanted.end_with_parent:
         end_with_parent()
-    serve(
-        create_process(wanted.name, settings),
-        host=settings.host,
-        port=settings.port,
-        path=wanted.path,
-        sockets=[listener] if listener else None,
-    )
+    app = create_process(wanted.name, settings)
+    with suppress(KeyboardInterrupt):
+        serve(
+            app,
+            host=settings.host,
+            port=settings.port,
+            path=wanted.path,
+            sockets=[listener] if listener else None,
+        )
 
 
 def create_process(name: str, settings: Settings) -> ASGIApp:

@@ -37,6 +37,7 @@ class LedgerAccount(TenantOwned, Base):
     __table_args__ = (
         UniqueConstraint("tenant_id", "asset", "kind", "owner_id"),
         CheckConstraint("balance >= 0 OR kind = 'issuing_community'", name="no_overdraft"),
+        CheckConstraint("abs(balance) < 9007199254740992", name="balance_exact_in_json"),
     )
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"), primary_key=True, sort_order=-2)
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -90,6 +91,7 @@ class RewardRule(TenantOwned, Base):
     __table_args__ = (
         CheckConstraint("points BETWEEN 0 AND 1000 AND bonus_points BETWEEN 0 AND 1000", name="points"),
         CheckConstraint("min_stars BETWEEN 1 AND 5 AND bonus_stars BETWEEN 1 AND 5", name="stars"),
+        CheckConstraint("valid_to IS NULL OR valid_to > valid_from", name="term"),
         Index("ix_reward_rules_kind", "tenant_id", "order_kind", "valid_from"),
     )
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"), primary_key=True, sort_order=-2)

@@ -50,11 +50,15 @@ class Conflict(ValueError):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit code: 1 if `--check` finds a document that is not what the code says."""
+    """The exit code: 1 if services contradict each other, or `--check` finds a document that is not what they say."""
     parser = argparse.ArgumentParser(prog="python -m openapi.export", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail and name what is stale")
     check = parser.parse_args(arguments).check
-    texts = {name: _text(document) for name, document in documents().items()}
+    try:
+        texts = {name: _text(document) for name, document in documents().items()}
+    except Conflict as conflict:
+        print(conflict, file=sys.stderr)
+        return 1
     if not check:
         _write(FOLDER, texts)
         return 0

@@ -39,6 +39,7 @@ def upgrade() -> None:
         sa.Column("owner_id", sa.Uuid(), nullable=False),
         sa.Column("balance", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("version", sa.BigInteger(), server_default="0", nullable=False),
+        sa.CheckConstraint("abs(balance) < 9007199254740992", name=op.f("ck_ledger_accounts_balance_exact_in_json")),
         sa.CheckConstraint("balance >= 0 OR kind = 'issuing_community'", name=op.f("ck_ledger_accounts_no_overdraft")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_ledger_accounts")),
         sa.UniqueConstraint(
@@ -95,6 +96,7 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "points BETWEEN 0 AND 1000 AND bonus_points BETWEEN 0 AND 1000", name=op.f("ck_reward_rules_points")
         ),
+        sa.CheckConstraint("valid_to IS NULL OR valid_to > valid_from", name=op.f("ck_reward_rules_term")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_reward_rules")),
     )
     op.create_index("ix_reward_rules_kind", "reward_rules", ["tenant_id", "order_kind", "valid_from"], unique=False)

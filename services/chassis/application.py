@@ -31,6 +31,7 @@ from services.chassis.errors import (
     invalid_request,
     problem_body,
 )
+from services.chassis.idempotency import REPLAYED
 from services.chassis.identity import Identities
 from services.chassis.outbox import DeliveryWorker, Effect
 from services.chassis.request_guard import RequestGuard
@@ -134,8 +135,11 @@ def answer_problems(app: FastAPI) -> None:
 
 
 def problem_response(request: Request, problem: Problem) -> Response:
-    body = problem_body(problem, accept_language=request.headers.get("accept-language", ""), instance=request.url.path)
-    return Response(body, problem.status, dict(problem.headers), media_type=PROBLEM_JSON)
+    body = problem_body(
+        problem, accept_language=request.headers.get("accept-language", ""), instance=request.scope["path"]
+    )
+    headers = {**problem.headers, REPLAYED: "true"} if problem.is_replayed else dict(problem.headers)
+    return Response(body, problem.status, headers, media_type=PROBLEM_JSON)
 
 
 async def _answer_problem(request: Request, problem: Problem) -> Response:

@@ -16,7 +16,8 @@ import asyncpg
 import msgspec
 
 from services.chassis.database import CONNECTION_LOST, RETRIED_SQLSTATES, Database
-from services.chassis.errors import Problem, ServiceUnavailable
+from services.chassis.errors import ServiceUnavailable
+from services.chassis.idempotency import refusal
 
 logger = logging.getLogger(__name__)
 
@@ -69,8 +70,7 @@ class Command:
         else:
             answer = await self._call_in_batch(tenant_id, payload)
         if answer.status >= 400:
-            members = msgspec.json.decode(answer.body)
-            raise Problem.of_code(members.pop("code"), members)
+            raise refusal(answer.body, is_replayed=answer.replayed)
         return answer
 
     async def _call_alone(self, tenant_id: UUID, command: str) -> CommandAnswer:

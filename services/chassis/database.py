@@ -104,9 +104,9 @@ def driver_url(url: str) -> str:
     return f"{scheme.partition('+')[0]}{separator}{rest}"
 
 
-def is_retried(error: DBAPIError) -> bool:
+def is_retried(error: BaseException) -> bool:
     """Whether the transaction may simply be run again."""
-    return getattr(error.orig, "sqlstate", None) in RETRIED_SQLSTATES
+    return getattr(getattr(error, "orig", error), "sqlstate", None) in RETRIED_SQLSTATES
 
 
 def is_connection_lost(error: BaseException) -> bool:

@@ -27,6 +27,8 @@ class Problem(Exception):
     def __init__(self, **members: Any) -> None:
         super().__init__(self.code)
         self.members = members
+        self.is_replayed = False
+        """Whether this refusal was given before, under the request's idempotency key, and is only repeated."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -15,13 +15,15 @@ from fastapi.routing import APIRoute
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.datastructures import UploadFile
 
-from services.chassis.database import Database, is_retried
-from services.chassis.errors import Problem
+from services.chassis.database import CONNECTION_LOST, Database, is_connection_lost, is_retried
+from services.chassis.errors import Problem, ServiceUnavailable, UnreadableBody
 from services.chassis.identity import Identity, identify
 
 REPLAYED = "Idempotency-Replayed"
 ATTEMPTS = 5
+PAUSE_SECONDS = 0.05
 
 
 class IdempotencyKeyMissing(Problem):
@@ -55,23 +57,33 @@ async def request_key(request: Request) -> RequestKey:
 
 
 async def _fingerprint(request: Request) -> bytes:
-    digest = hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode())
-    if request.headers.get("content-type", "").startswith("multipart/"):
-        return await _add_form(request, digest)
-    digest.update(await request.body())
+    scope = request.scope
+    digest = hashlib.sha256(f"{scope['method']} {scope['path']}?".encode() + scope["query_string"] + b"\n")
+    if not _is_form(request):
+        digest.update(await request.body())
+        return digest.digest()
+    for name, value in await _form_of(request):  # a client that repeats an upload chooses another boundary
+        content = value.encode(errors="surrogatepass") if isinstance(value, str) else await value.read()
+        digest.update(f"\n{len(name)}:{len(content)}:{name}".encode(errors="surrogatepass") + content)
+    await _rewind(request)
     return digest.digest()
 
 
-async def _add_form(request: Request, digest: Any) -> bytes:
-    """Part by part: a client that repeats an upload chooses another boundary."""
-    for name, value in (await request.form(max_files=2, max_fields=8)).multi_items():
-        digest.update(f"\n{name}:".encode())
-        if isinstance(value, str):
-            digest.update(value.encode())
-        else:
-            digest.update(await value.read())
+def _is_form(request: Request) -> bool:
+    return request.headers.get("content-type", "").startswith("multipart/")
+
+
+async def _form_of(request: Request) -> list[tuple[str, UploadFile | str]]:
+    try:
+        return (await request.form(max_files=2, max_fields=8)).multi_items()
+    except UnicodeError as error:  # the client names the charset
+        raise UnreadableBody from error
+
+
+async def _rewind(request: Request) -> None:
+    for _, value in await _form_of(request):
+        if not isinstance(value, str):
             await value.seek(0)
-    return bytes(digest.digest())
 
 
 async def _documented_key(
@@ -100,7 +112,7 @@ class TenantRoute(APIRoute):
     """Runs its endpoint in one transaction of the caller's tenant, committed before the answer leaves.
 
     A POST also runs once per Idempotency-Key: its answer, or the refusal, is stored in the same transaction.
-    Deadlocks and serialization failures are retried here and never shown.
+    Deadlocks, serialization failures and lost connections are retried here; ServiceUnavailable if that goes on.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -124,11 +136,13 @@ async def _with_retries(request: Request, endpoint: Endpoint) -> Response:
     for attempt in range(ATTEMPTS):
         try:
             return await _in_transaction(request, caller, once, endpoint)
-        except DBAPIError as error:
-            if not is_retried(error) or attempt == ATTEMPTS - 1:
+        except (DBAPIError, *CONNECTION_LOST) as error:
+            if not is_retried(error) and not is_connection_lost(error):
                 raise
-        await asyncio.sleep(0.01 * attempt)
-    raise AssertionError("unreachable")
+        await asyncio.sleep(PAUSE_SECONDS * 2**attempt)  # the key makes it safe, whatever became of the last attempt
+        if once is not None and _is_form(request):
+            await _rewind(request)
+    raise ServiceUnavailable
 
 
 async def _in_transaction(request: Request, caller: Identity, once: RequestKey | None, endpoint: Endpoint) -> Response:
@@ -168,11 +182,18 @@ async def _answer_once(
 
 def _replay(stored: Any) -> Response:
     if stored.status >= 400:
-        members = msgspec.json.decode(stored.body)
-        raise Problem.of_code(members.pop("code"), members)
+        raise refusal(stored.body, is_replayed=True)
     return Response(
         stored.body, stored.status, {REPLAYED: "true"}, media_type="application/json" if stored.body else None
     )
+
+
+def refusal(body: str, *, is_replayed: bool) -> Problem:
+    """The problem behind its stored form `{"code": …, …}`."""
+    members = msgspec.json.decode(body)
+    problem = Problem.of_code(members.pop("code"), members)
+    problem.is_replayed = is_replayed and not isinstance(problem, IdempotencyKeyReused)
+    return problem
 
 
 def _as_text(problem: Problem) -> str:

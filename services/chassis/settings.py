@@ -4,7 +4,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr, TypeAdapter, model_validator
+from pydantic import Field, SecretStr, TypeAdapter, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DEMO_PREFIX = "demo-"
@@ -20,7 +20,7 @@ class UnsafeSettings(ValueError):
 class Settings(BaseSettings):
     """What the environment says. Secrets come from nowhere else. `mode` is production unless it says otherwise."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True, hide_input_in_errors=True)
 
     mode: Annotated[Literal["production", "demo", "test"], Field(alias="LINLI_MODE")] = "production"
     database_url: Annotated[str, Field(alias="DATABASE_URL")]
@@ -52,7 +52,11 @@ class Settings(BaseSettings):
 
     @cached_property
     def signing_keys(self) -> list[dict[str, Any]]:
-        return _KEYS.validate_json(self.signing_keys_json.get_secret_value())
+        """Raises UnsafeSettings, which never shows what was set."""
+        try:
+            return _KEYS.validate_json(self.signing_keys_json.get_secret_value() or "[]")
+        except ValidationError:
+            raise UnsafeSettings("LINLI_SIGNING_KEYS is not a JSON list of keys") from None
 
     @model_validator(mode="after")
     def _refuse_demo_in_production(self) -> Self:

@@ -162,6 +162,10 @@ class TestErrors:
         assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
         assert "secret" not in answer.text
 
-    async def test_in_the_middle_of_it_end_the_connection(self, client: httpx2.AsyncClient) -> None:
+    async def test_in_the_middle_of_it_end_the_connection(
+        self, client: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture
+    ) -> None:
         with pytest.raises(httpx2.RemoteProtocolError):
             await client.get("/v1/orders/half")
+
+        assert [record.name for record in caplog.records] == ["uvicorn.error"], "the server's log of it is enough"

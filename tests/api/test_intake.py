@@ -38,7 +38,8 @@ class Service:
             return
         self.scopes.append(scope)
         self.bodies.append(await Request(scope, receive).body())
-        await JSONResponse({"length": len(self.bodies[-1])})(scope, receive, send)
+        answer = JSONResponse({"length": len(self.bodies[-1])}, headers={"X-Request-Id": "the service's own"})
+        await answer(scope, receive, send)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import asyncpg
@@ -10,6 +11,7 @@ import pytest
 
 from api.all_in_one import create_app
 from demo.photo import has_exif, take_photo, tells_where
+from demo.places import TENANT_ID
 from demo.seed import load
 from demo.stage import width
 from demo.story import main
@@ -41,6 +43,20 @@ async def demo_product(postgres: TestServer, tmp_path_factory: pytest.TempPathFa
             yield DemoProduct(url, wechat_url, database_url)
 
 
+@asynccontextmanager
+async def raised_reward(database_url: str) -> AsyncIterator[None]:
+    """Medicine earns a point more than the story knows."""
+    tenant = {"linli.tenant": str(TENANT_ID)}
+    owner = await asyncpg.connect(driver_url(database_url), server_settings=tenant)
+    change = "UPDATE reward_rules SET points = points + $1 WHERE order_kind = 'buy_medicine'"
+    try:
+        await owner.execute(change, 1)
+        yield
+    finally:
+        await owner.execute(change, -1)
+        await owner.close()
+
+
 class TestStory:
     async def test_plays_to_its_end_again_and_again(
         self, demo_product: DemoProduct, capsys: pytest.CaptureFixture[str]
@@ -56,13 +72,9 @@ class TestStory:
     async def test_notices_points_that_are_not_as_they_should_be(
         self, demo_product: DemoProduct, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        owner = await asyncpg.connect(driver_url(demo_product.database_url))
-        try:
-            await owner.execute("UPDATE reward_rules SET points = points + 1 WHERE order_kind = 'buy_medicine'")
+        async with raised_reward(demo_product.database_url):
             assert await demo_product.play() == 1
-        finally:
-            await owner.execute("UPDATE reward_rules SET points = points - 1 WHERE order_kind = 'buy_medicine'")
-            await owner.close()
+
         assert "The story broke: the member should have earned 10 points, once" in capsys.readouterr().out
 
     async def test_says_where_nothing_answers(self, capsys: pytest.CaptureFixture[str]) -> None:

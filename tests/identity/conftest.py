@@ -1,16 +1,19 @@
 """The identity service alone, on the shared test database, with the fake WeChat on a real port."""
 
+import socket
+import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import httpx2
 import pytest
+import uvicorn
 from argon2 import PasswordHasher
 from argon2.profiles import RFC_9106_LOW_MEMORY
 from fastapi import FastAPI
 
-from launcher.fake_wechat import fake_wechat
+from demo.wechat import create_app as create_wechat
 from models.identity import Role
 from services.chassis.schemas import new_id
 from services.chassis.settings import Settings
@@ -24,8 +27,17 @@ PASSWORD = "Kang-Le-Lu-Nan-2026"
 
 @pytest.fixture(scope="session")
 def wechat_url() -> Iterator[str]:
-    with fake_wechat() as url:
-        yield url
+    """A server in a thread that ends with the tests: a daemon's event loop can crash the interpreter on its way out."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = uvicorn.Config(
+            create_wechat(), loop="asyncio", lifespan="off", ws="none", log_config=None, access_log=False
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([listener],), name="fake-wechat")
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        thread.join()
 
 
 @dataclass

@@ -6,8 +6,10 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import httpx2
 
@@ -25,10 +27,11 @@ def free_port() -> int:
 
 
 class Started:
-    """`python -m launcher COMMAND` with this data folder and port; what it prints is in `output`."""
+    """`python -m launcher COMMAND` on this data folder, on a free port unless the settings name one."""
 
-    def __init__(self, command: str, data: Path, *, port: int | None = None, **settings: str) -> None:
-        self.port = port or free_port()
+    def __init__(self, command: str, data: Path, **settings: str) -> None:
+        self.data = data
+        self.port = int(settings.get("PORT") or free_port())
         self.url = f"http://127.0.0.1:{self.port}"
         self._output = data.parent / f"{command}-{self.port}-{time.monotonic_ns()}.txt"
         self._client = httpx2.Client(base_url=self.url, trust_env=False, timeout=20.0)
@@ -48,6 +51,7 @@ class Started:
 
     @property
     def output(self) -> str:
+        """What it has printed so far."""
         return self._output.read_text()
 
     def until_ready(self) -> Self:
@@ -70,13 +74,18 @@ class Started:
 
     def kill(self) -> None:
         """kill -9: it can do nothing about it."""
-        if self.process.poll() is None:
-            self.process.kill()
+        self.process.kill()
         self.process.wait(SECONDS_TO_END)
         self._client.close()
 
     def get(self, path: str, *, token: str | None = None) -> httpx2.Response:
         return self._client.get(path, headers={"Authorization": f"Bearer {token}"} if token else {})
+
+    def is_ready(self) -> bool:
+        """Whether it says so now; not while nobody answers."""
+        with suppress(httpx2.TransportError):
+            return self.get("/ready").status_code == httpx2.codes.OK
+        return False
 
     def sign_in(self, persona: str) -> str:
         """A fresh access token of one of the demo's people."""
@@ -84,14 +93,37 @@ class Started:
         assert answer.status_code == httpx2.codes.OK, answer.text
         return str(answer.json()["access_token"])
 
+    def is_signed_in(self, token: str) -> bool:
+        """Whether the token is taken for what it is."""
+        return self.get("/v1/me", token=token).status_code == httpx2.codes.OK
+
     def children(self) -> dict[int, str]:
         """Process id and command of every process it has started, and of those that these started."""
-        listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,args="], check=True, capture_output=True, text=True)
-        rows = [line.split(None, 2) for line in listing.stdout.splitlines()]
         found: dict[int, str] = {}
         parents = {self.process.pid}
         while parents:
-            young = {int(pid): command for pid, parent, command in rows if int(parent) in parents}
+            young = {row.process_id: row.command for row in running_processes() if row.parent_id in parents}
             parents = young.keys() - found.keys()
             found |= young
         return found
+
+
+class Row(NamedTuple):
+    """One process of this machine."""
+
+    process_id: int
+    parent_id: int
+    command: str
+
+
+def running_processes() -> list[Row]:
+    """All there are now, but for dead ones nobody has waited for."""
+    asked = ["ps", "-A", "-ww", "-o", "pid=,ppid=,stat=,args="]
+    listing = subprocess.run(asked, check=True, capture_output=True, text=True).stdout
+    rows = (line.split(None, 3) for line in listing.splitlines())
+    return [Row(int(pid), int(parent), command) for pid, parent, state, command in rows if not state.startswith("Z")]
+
+
+def are_gone(process_ids: Iterable[int]) -> bool:
+    """Whether none of these processes runs."""
+    return not set(process_ids) & {row.process_id for row in running_processes()}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from launcher import accounts
-from launcher.accounts import Account, can_reach, make_folder, reachable_home, short_runtime_folder
+from launcher.accounts import LONGEST_SOCKET_PATH, Account, can_reach, make_folder, make_socket_folder, reachable_home
 
 STRANGER = Account("stranger", 64_001, 64_001)
 
@@ -97,9 +97,20 @@ class TestMakeFolder:
             make_folder(home, 0o700)
 
 
-def test_the_runtime_folder_is_short_and_always_the_same(home: Path) -> None:
-    deep = home / ("deep" * 50)
+class TestSocketFolder:
+    def test_is_at_home_and_for_nobody_else(self, home: Path) -> None:
+        folder = make_socket_folder(home, "name")
 
-    assert short_runtime_folder(None, deep) == short_runtime_folder(None, deep)
-    assert short_runtime_folder(None, deep) != short_runtime_folder(None, home)
-    assert len(str(short_runtime_folder(None, deep))) < 80
+        assert folder.parent == home
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+    def test_is_elsewhere_always_the_same_where_paths_get_too_long(self, home: Path) -> None:
+        deep = home / ("deep" * 30)
+        deep.mkdir()
+        folder = make_socket_folder(deep, "name")
+        try:
+            assert folder == make_socket_folder(deep, "name")
+            assert len(str(folder / "name")) < LONGEST_SOCKET_PATH
+            assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        finally:
+            folder.rmdir()

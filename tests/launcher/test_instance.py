@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher.instance import only_instance, port_from_environment, reserved_port
+from launcher.instance import only_instance, port_from_environment, reserved_port, running_instance
 from launcher.terminal import CannotStart
 
 
@@ -28,6 +28,20 @@ def test_a_second_start_says_who_runs_where(home: Path) -> None:
         pass
 
     assert str(refused.value) == f"Linli is already running here (pid {os.getpid()}, http://127.0.0.1:8000)."
+
+
+def test_others_learn_what_the_running_one_noted(home: Path) -> None:
+    assert running_instance(home) == {}
+    with only_instance(home, url="http://127.0.0.1:8000") as instance:
+        instance.note(wechat_url="http://127.0.0.1:8001")
+        noted = running_instance(home)
+
+    assert noted == {
+        "process_id": str(os.getpid()),
+        "url": "http://127.0.0.1:8000",
+        "wechat_url": "http://127.0.0.1:8001",
+    }
+    assert running_instance(home) == {}
 
 
 def test_the_next_start_is_free_after_the_first_ended(home: Path) -> None:

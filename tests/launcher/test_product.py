@@ -4,40 +4,55 @@ import os
 import shutil
 import signal
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from launcher.accounts import make_folder, server_account, temporary_root
-from launcher.postmaster import is_running
 from tests.launcher.conftest import Eventually
-from tests.launcher.running import Started
+from tests.launcher.running import Started, are_gone
 
 Start = Callable[..., Started]
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """One data folder for all tests of this file: the demo district is loaded once."""
+def homes() -> Iterator[Path]:
+    """Where data folders of products may be."""
     root = temporary_root(server_account())
     if not root.exists():
         make_folder(root, 0o755)
-    home = root / f"linli-test-product-{os.getpid()}"
-    home.mkdir(0o711)
-    home.chmod(0o711)
-    yield home / "data"
-    while home.exists():
-        shutil.rmtree(home, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix="linli-test-", dir=root))
+    folder.chmod(0o711)
+    yield folder
+    while folder.exists():  # what was killed may still be tidying up
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def running(homes: Path) -> Iterator[Started]:
+    """A product in one process, for tests that leave it running."""
+    product = Started("run", homes / "running")
+    yield product.until_ready()
+    product.kill()
+
+
+@pytest.fixture(scope="module")
+def separate(homes: Path) -> Iterator[Started]:
+    """A product in separate processes, for tests that leave it running."""
+    product = Started("separate", homes / "separate")
+    yield product.until_ready()
+    product.kill()
 
 
 @pytest.fixture
-def start(data: Path) -> Iterator[Start]:
-    """Starts a command; whatever still runs is killed when the test ends."""
+def start(homes: Path) -> Iterator[Start]:
+    """Starts a command, by default always on the same data; whatever still runs is killed when the test ends."""
     started: list[Started] = []
 
-    def start_command(command: str, folder: Path = data, *, port: int | None = None, **settings: str) -> Started:
-        started.append(Started(command, folder, port=port, **settings))
+    def start_command(command: str, data: Path = homes / "started", **settings: str) -> Started:
+        started.append(Started(command, data, **settings))
         return started[-1]
 
     yield start_command
@@ -45,117 +60,107 @@ def start(data: Path) -> Iterator[Start]:
         product.kill()
 
 
-def is_signed_in(product: Started, token: str) -> bool:
-    return product.get("/v1/me", token=token).status_code == 200
-
-
 class TestRun:
-    def test_says_where_it_is_whom_to_sign_in_as_and_what_to_try(self, start: Start) -> None:
-        product = start("run").until_ready()
+    def test_says_where_it_is_whom_to_sign_in_as_and_what_to_try(self, running: Started) -> None:
+        assert running.is_ready()
+        for expected in (running.url, "zhang", "张德明", "居民", f"PORT={running.port} make demo"):
+            assert expected in running.output
 
-        assert product.get("/ready").status_code == 200
-        for expected in (product.url, "zhang", "张德明", "居民", "make demo"):
-            assert expected in product.output
+    def test_the_story_is_told_against_it(self, running: Started, start: Start) -> None:
+        story = start("demo", running.data, PORT=str(running.port))
 
-    @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-    def test_stops_cleanly(self, start: Start, kind: signal.Signals) -> None:
-        product = start("run").until_ready()
-        children = product.children()
-        assert any("postgres" in command for command in children.values())
+        assert story.ends() == 0, story.output
 
-        assert product.stop(kind) == 0
-        assert product.output.endswith("Stopped.\n")
-        assert not any(is_running(process_id) for process_id in children)
+    def test_a_second_start_says_so(self, running: Started, start: Start) -> None:
+        second = start("run", running.data)
+
+        assert second.ends() == 1
+        assert second.output == f"Linli is already running here (pid {running.process.pid}, {running.url}).\n"
+        assert running.is_ready()
+
+    def test_survives_the_death_of_its_database(self, running: Started, eventually: Eventually) -> None:
+        token = running.sign_in("zhang")
+        postmaster = process_id(running, "postgres -D")
+        os.kill(postmaster, signal.SIGKILL)
+
+        eventually(lambda: are_gone([postmaster]) and running.is_ready())
+        eventually(lambda: running.is_signed_in(token))
+
+    def test_stops_is_killed_and_has_kept_everything(self, start: Start) -> None:
+        first = start("run").until_ready()
+        token, children = first.sign_in("zhang"), first.children()
+        assert first.stop(signal.SIGINT) == 0
+        assert first.output.endswith("Stopped.\n")
+        assert are_gone(children)
+
+        second = start("run").until_ready()
+        assert second.is_signed_in(token)
+        second.kill()
+
+        third = start("run").until_ready()
+        assert third.is_signed_in(token)
+        assert third.stop(signal.SIGTERM) == 0
 
     def test_stops_while_it_prepares(self, start: Start, eventually: Eventually) -> None:
         product = start("run")
         eventually(lambda: "Migrating" in product.output)
 
-        assert product.stop() == 0
+        assert product.stop(signal.SIGHUP) == 0
 
-    def test_a_second_start_says_so(self, start: Start) -> None:
-        first = start("run").until_ready()
-        second = start("run")
-
-        assert second.ends() == 1
-        assert second.output == f"Linli is already running here (pid {first.process.pid}, {first.url}).\n"
-        assert first.get("/ready").status_code == 200
-
-    def test_a_taken_port_says_so(self, start: Start, tmp_path: Path) -> None:
+    def test_a_taken_port_says_so(self, start: Start) -> None:
         with socket.socket() as somebody:
             somebody.bind(("127.0.0.1", 0))
             somebody.listen()
             port = somebody.getsockname()[1]
-            product = start("run", tmp_path / "data", port=port)
+            product = start("run", PORT=str(port))
 
             assert product.ends() == 1
         sentence = f"Port {port} is taken by another program; choose one with PORT={port + 1} make run.\n"
         assert product.output == sentence
 
-    def test_recovers_from_kill_9_and_keeps_everything(self, start: Start) -> None:
-        killed = start("run").until_ready()
-        token = killed.sign_in("zhang")
-        killed.kill()
-
-        again = start("run").until_ready()
-        assert is_signed_in(again, token)
-
-    def test_survives_the_death_of_its_database(self, start: Start, eventually: Eventually) -> None:
-        product = start("run").until_ready()
-        token = product.sign_in("zhang")
-        postmaster = _process(product, "postgres -D")
-        os.kill(postmaster, signal.SIGKILL)
-
-        eventually(lambda: not is_running(postmaster) and product.get("/ready").status_code == 200)
-        assert is_signed_in(product, token)
-
-    def test_is_not_for_production(self, start: Start, tmp_path: Path) -> None:
-        product = start("run", tmp_path / "data", LINLI_MODE="production")
+    def test_is_not_for_production(self, start: Start) -> None:
+        product = start("run", LINLI_MODE="production")
 
         assert product.ends() == 1
         assert "in production start the processes one by one" in product.output
 
 
 class TestSeparate:
-    def test_every_service_is_a_process_behind_the_gateway(self, start: Start) -> None:
-        product = start("separate").until_ready()
-
-        commands = " ".join(product.children().values())
+    def test_every_service_is_a_process_behind_the_gateway(self, separate: Started) -> None:
         for name in ("gateway", "identity", "grid", "orders", "points"):
-            assert f"launcher serve {name} " in commands
-        assert is_signed_in(product, product.sign_in("zhang"))
+            assert process_id(separate, f"launcher serve {name} ")
+        assert separate.is_signed_in(separate.sign_in("zhang"))
+
+    def test_the_story_is_told_against_it(self, separate: Started, start: Start) -> None:
+        story = start("demo", separate.data, PORT=str(separate.port))
+
+        assert story.ends() == 0, story.output
 
     @pytest.mark.parametrize("name", ["identity", "gateway"])
-    def test_a_process_that_dies_is_started_again(self, start: Start, eventually: Eventually, name: str) -> None:
-        product = start("separate").until_ready()
-        token = product.sign_in("zhang")
-        killed = _process(product, f"launcher serve {name} ")
+    def test_a_process_that_dies_is_started_again(self, separate: Started, eventually: Eventually, name: str) -> None:
+        token = separate.sign_in("zhang")
+        killed = process_id(separate, f"launcher serve {name} ")
         os.kill(killed, signal.SIGKILL)
 
-        eventually(lambda: f"{name} has ended" in product.output and product.get("/ready").status_code == 200)
-        assert _process(product, f"launcher serve {name} ") != killed
-        assert is_signed_in(product, token)
+        eventually(lambda: are_gone([killed]) and separate.is_ready())
+        assert f"{name} has ended unasked" in separate.output
+        assert separate.is_signed_in(token)
 
-    def test_stops_cleanly(self, start: Start) -> None:
-        product = start("separate").until_ready()
-        children = product.children()
-
-        assert product.stop() == 0
-        assert not any(is_running(process_id) for process_id in children)
-        assert "ended unasked" not in product.output
-
-    def test_kill_9_takes_the_children_along_and_the_next_start_recovers(
-        self, start: Start, eventually: Eventually
-    ) -> None:
+    def test_is_killed_with_its_children_recovers_and_stops(self, start: Start, eventually: Eventually) -> None:
         killed = start("separate").until_ready()
         token, children = killed.sign_in("zhang"), killed.children()
         killed.kill()
+        eventually(lambda: are_gone(children))
 
-        eventually(lambda: not any(is_running(process_id) for process_id in children))
-        assert is_signed_in(start("separate", port=killed.port).until_ready(), token)
+        again = start("separate", PORT=str(killed.port)).until_ready()
+        assert again.is_signed_in(token)
+        children = again.children()
+        assert again.stop() == 0
+        assert are_gone(children)
+        assert "ended unasked" not in again.output
 
 
-def _process(product: Started, part: str) -> int:
+def process_id(product: Started, part: str) -> int:
     """The id of the only child whose command has this part."""
-    [process_id] = [number for number, command in product.children().items() if part in command]
-    return process_id
+    [found] = [number for number, command in product.children().items() if part in command]
+    return found

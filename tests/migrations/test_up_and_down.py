@@ -3,12 +3,12 @@
 import asyncio
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from alembic import command
 from alembic.util import CommandError
 from sqlalchemy import create_mock_engine
-from sqlalchemy.dialects import postgresql
 
 from launcher.database import alembic_config, migrate
 from launcher.folders import PROJECT
@@ -49,9 +49,11 @@ async def test_the_models_say_what_the_migrations_made(postgres: TestServer) -> 
 
 def _statements_of_the_models() -> str:
     statements: list[str] = []
-    engine = create_mock_engine(
-        "postgresql://", lambda ddl, *_, **__: statements.append(str(ddl.compile(dialect=postgresql.dialect())))
-    )
+    engine = create_mock_engine("postgresql://", lambda ddl, *_, **__: statements.append(compiled(ddl)))
+
+    def compiled(ddl: Any) -> str:
+        return str(ddl.compile(dialect=engine.dialect))
+
     Base.metadata.create_all(engine, checkfirst=False)
     return ";\n".join(statements)
 

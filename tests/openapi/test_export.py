@@ -188,6 +188,18 @@ class TestMain:
         assert "a.json" not in told
         assert (folder / "b.json").read_text("utf-8") == "{ }"
 
+    def test_a_contradiction_is_told_in_one_line(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def contradict() -> dict[str, Any]:
+            raise Conflict("path /v1/x of orders is not that of grid")
+
+        monkeypatch.setattr(export, "documents", contradict)
+
+        assert main([]) == 1
+        assert capsys.readouterr().err == "path /v1/x of orders is not that of grid\n"
+        assert not list(folder.iterdir())
+
     def test_removes_what_belongs_to_nothing(self, folder: Path) -> None:
         (folder / "gone.json").write_text("{}", "utf-8")
 

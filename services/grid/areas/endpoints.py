@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 
 from models.grid import Crs
 from services.chassis.application import problems
-from services.chassis.errors import Forbidden, InvalidToken, Unauthenticated
+from services.chassis.errors import Forbidden, InvalidToken, Unauthenticated, UnreadableBody
 from services.chassis.idempotency import ONCE, IdempotencyKeyMissing, IdempotencyKeyReused, TenantRoute, Transaction
 from services.chassis.identity import Caller
 from services.chassis.pagination import Cursor, InvalidCursor, Limit
@@ -32,7 +32,6 @@ from services.grid.areas.schemas import (
 )
 
 BOUNDARY_REFUSALS = tuple(BoundaryRefused.__subclasses__())
-
 
 router = APIRouter(tags=["areas"], route_class=TenantRoute, responses=problems(Unauthenticated, InvalidToken))
 
@@ -92,7 +91,7 @@ async def place_area(body: AreaPlacement, transaction: Transaction, caller: Call
 @router.put(
     "/v1/areas/{area_id}/boundary",
     response_model=BoundaryRead,
-    responses=problems(AreaNotFound, Forbidden, *BOUNDARY_REFUSALS),
+    responses=problems(UnreadableBody, AreaNotFound, Forbidden, *BOUNDARY_REFUSALS),
 )
 async def draw_boundary(
     area_id: UUID, body: BoundaryChange, transaction: Transaction, caller: Caller

@@ -43,7 +43,9 @@ _POINT: TypeAdapter[tuple[float, float, Crs]] = TypeAdapter(tuple[Longitude, Lat
 
 
 def _point_of(request: Request) -> tuple[float, float, Crs] | None:
-    asked = request.query_params
+    """The point asked for, None if it does not validate as it stands: percent-encoded, for one."""
+    parts = request.scope["query_string"].decode("latin-1").split("&")
+    asked = dict(part.partition("=")[::2] for part in parts)
     try:
         return _POINT.validate_python((asked.get("lng"), asked.get("lat"), asked.get("crs")))
     except ValidationError:

@@ -6,12 +6,16 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, and_, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
 
 from models.grid import Area, AreaLevel, Crs, Household, HouseholdMember
 from services.chassis.errors import NotFound
 from services.chassis.pagination import decode_cursor, encode_cursor
-from services.grid.areas.boundaries import stored_boundary, write_boundary
+from services.grid.areas.boundaries import Boundary, stored_boundary, write_boundary
 from services.grid.areas.schemas import AreaCounts, AreaItem, AreaLine, AreaPage, AreaRead
+
+WITHOUT_BOUNDARY = (defer(Area.boundary, raiseload=True), defer(Area.boundary_original, raiseload=True))
+"""Loader options for an area whose boundary, up to some hundred kilobytes, is not needed."""
 
 
 class AreaNotFound(NotFound):
@@ -26,8 +30,8 @@ def lies_in(area_ids: Collection[UUID]) -> ColumnElement[bool]:
 
 
 async def get_area(transaction: AsyncSession, tenant_id: UUID, area_id: UUID) -> Area:
-    """Raises AreaNotFound."""
-    area = await transaction.get(Area, (tenant_id, area_id))
+    """The area without its boundary. Raises AreaNotFound."""
+    area = await transaction.get(Area, (tenant_id, area_id), options=WITHOUT_BOUNDARY)
     if area is None:
         raise AreaNotFound
     return area
@@ -63,7 +67,7 @@ async def read_area(transaction: AsyncSession, tenant_id: UUID, area_id: UUID, c
     """One area with its ancestors, counts and boundary in `crs`; raises AreaNotFound."""
     area = await get_area(transaction, tenant_id, area_id)
     *ancestors, line = await chain_of(transaction, tenant_id, area.ancestor_ids)
-    boundary = stored_boundary(area.boundary) if area.boundary else None
+    boundary = await _boundary(transaction, tenant_id, area_id)
     return AreaRead.model_validate(
         {
             **line.model_dump(),
@@ -81,6 +85,11 @@ async def read_area(transaction: AsyncSession, tenant_id: UUID, area_id: UUID, c
             "square_kilometres": round(boundary.square_kilometres, 4) if boundary else None,
         }
     )
+
+
+async def _boundary(transaction: AsyncSession, tenant_id: UUID, area_id: UUID) -> Boundary | None:
+    geojson = await transaction.scalar(select(Area.boundary).where(Area.tenant_id == tenant_id, Area.id == area_id))
+    return stored_boundary(geojson) if geojson else None
 
 
 async def chain_of(transaction: AsyncSession, tenant_id: UUID, ancestor_ids: Sequence[UUID]) -> list[AreaLine]:

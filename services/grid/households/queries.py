@@ -1,6 +1,6 @@
 """Everything that reads households."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from services.chassis.errors import NotFound
 from services.chassis.identity import Identity
 from services.chassis.pagination import decode_cursor, encode_cursor
 from services.grid.areas.policy import works_for
-from services.grid.areas.queries import AreaNotFound, chain_of, get_area, lies_in
+from services.grid.areas.queries import WITHOUT_BOUNDARY, AreaNotFound, chain_of, get_area, lies_in
 from services.grid.areas.schemas import AreaLine
 from services.grid.households import policy
 from services.grid.households.schemas import HouseholdDetails, HouseholdItem, HouseholdMemberRead, HouseholdPage
@@ -59,6 +59,7 @@ async def find_household(transaction: AsyncSession, caller: Identity, household_
             .join(Area, and_(Area.tenant_id == Household.tenant_id, Area.id == Household.area_id))
             .where(Household.tenant_id == caller.tenant_id, Household.id == household_id)
             .where(policy.is_visible_to(caller))
+            .options(*WITHOUT_BOUNDARY)
         )
     ).one_or_none()
     if found is None:
@@ -81,7 +82,7 @@ async def read_household(transaction: AsyncSession, caller: Identity, household_
     )
 
 
-def address_of(chain: Iterable[AreaLine], community_id: UUID | None, dwelling: str) -> str:
+def address_of(chain: Sequence[AreaLine], community_id: UUID | None, dwelling: str) -> str:
     """Names from the community down to the door, as one writes an address."""
     names = [line.name for line in chain]
     start = next((place for place, line in enumerate(chain) if line.id == community_id), 0)

@@ -10,7 +10,7 @@ from models.grid import Area, Household, HouseholdMember, Resident
 from services.chassis.errors import NotFound
 from services.chassis.identity import Identity
 from services.chassis.pagination import decode_cursor, encode_cursor
-from services.grid.areas.queries import lies_in
+from services.grid.areas.queries import WITHOUT_BOUNDARY, lies_in
 from services.grid.households.policy import is_visible_to as household_is_visible_to
 from services.grid.households.queries import refuse_foreign_area
 from services.grid.residents import policy
@@ -92,6 +92,7 @@ async def _homes(
         .where(HouseholdMember.tenant_id == caller.tenant_id, HouseholdMember.resident_id == resident_id)
         .where(household_is_visible_to(caller))
         .order_by(Household.id)
+        .options(*WITHOUT_BOUNDARY)
     )
     return [(member, household, area) for member, household, area in rows]
 

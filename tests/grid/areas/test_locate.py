@@ -46,6 +46,22 @@ async def test_the_point_may_come_in_any_system(world: World, crs: Crs) -> None:
     assert (await locate(world, position, crs=crs)).json()["area"]["name"] == "3栋"
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "lng=114.7001&lat=23.7301&crs=wgs84",
+        "crs=wgs84&lat=23.7301&lng=114.7001&t=1",
+        "lng=114%2E7001&lat=23.7301&crs=wgs84",
+        "lng=0&lng=114.7001&lat=23.7301&crs=bd09&crs=wgs84",
+        "&lng=+114.7001&lat=%2023.7301&crs=wgs84&",
+    ],
+)
+async def test_the_question_may_be_written_in_any_way(world: World, query: str) -> None:
+    await draw_district(world)
+    answer = await world.zhang.client.get(f"/v1/areas/locate?{query}")
+    assert (answer.status_code, answer.json().get("area", {}).get("name")) == (200, "3栋"), answer.text
+
+
 async def test_a_forgotten_conversion_would_show(world: World) -> None:
     await draw_district(world)
     assert (await locate(world, from_wgs84(*BUILDING, Crs.GCJ02), crs="wgs84")).json()["area"]["name"] != "3栋"

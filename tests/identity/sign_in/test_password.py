@@ -10,9 +10,10 @@ import httpx2
 import pytest
 from argon2 import PasswordHasher
 
+from models.identity import PasswordCredential
 from services.chassis import clock
 from services.identity.sign_in import passwords
-from services.identity.sign_in.passwords import FAILURES_UNTIL_LOCK
+from services.identity.sign_in.passwords import FAILURES_UNTIL_LOCK, Passwords
 from services.identity.tokens.refresh_tokens import RefreshSecret
 from tests.identity.conftest import PASSWORD, Staff, add_staff, as_user, tenant_code_of
 from tests.world import World
@@ -218,12 +219,21 @@ class TestLock:
         assert await failures(world, clerk) == FAILURES_UNTIL_LOCK
 
     async def test_of_many_guesses_at_once_five_are_judged(
-        self, world: World, stranger: httpx2.AsyncClient, clerk: Staff
+        self, world: World, stranger: httpx2.AsyncClient, clerk: Staff, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        judged: list[bool] = []
+        record = Passwords._record
+
+        async def counting(self: Passwords, credential: PasswordCredential, password: str, *, is_right: bool) -> None:
+            judged.append(is_right)
+            await record(self, credential, password, is_right=is_right)
+
+        monkeypatch.setattr(Passwords, "_record", counting)
         guesses = [stranger.post(PATH, json=clerk.body(f"guess-{n}")) for n in range(20)]
         answers = await asyncio.gather(*guesses)
 
         assert [answer.status_code for answer in answers] == [401] * 20
+        assert judged == [False] * FAILURES_UNTIL_LOCK
         assert await failures(world, clerk) == FAILURES_UNTIL_LOCK
         assert (await stranger.post(PATH, json=clerk.body())).status_code == 401
 

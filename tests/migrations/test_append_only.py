@@ -1,0 +1,55 @@
+"""What only grows, only grows: refused by grant to every service, and by trigger to everyone else."""
+
+import asyncpg
+import pytest
+
+from migrations.row_security import ROLES
+from services.chassis.database import tenant_statement
+from tests.migrations.catalog import Connection, connected
+from tests.migrations.conftest import Districts
+
+TRIGGERED = {"order_history": "note", "ledger_transactions": "reason", "ledger_entries": "amount"}
+"""Each with a column somebody might want to improve."""
+GRANTED = {**TRIGGERED, "outbox_events": "payload", "idempotency_keys": "body"}
+"""These two the owner may clear of what is old; no service may."""
+
+
+def changes(table: str, column: str) -> list[str]:
+    return [f"UPDATE {table} SET {column} = {column}", f"DELETE FROM {table}", f"TRUNCATE {table} CASCADE"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("table", GRANTED)
+async def test_no_service_changes_it(districts: Districts, role: str, table: str) -> None:
+    """For lack of a grant, before row security or a trigger is asked."""
+    async with connected(districts.url, role) as connection:
+        for change in changes(table, GRANTED[table]):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError, match=f"permission denied for table {table}"):
+                await connection.execute(f"BEGIN; {tenant_statement(districts.ours.tenant_id)}; {change}")
+            await connection.execute("ROLLBACK")
+
+
+@pytest.mark.parametrize(
+    ("table", "change"), [(table, change) for table, column in TRIGGERED.items() for change in changes(table, column)]
+)
+async def test_not_even_the_owner_changes_it(owner: Connection, table: str, change: str) -> None:
+    """A trigger refuses it to whoever has every grant."""
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match=f"^{table} is append-only"):
+        await owner.execute(change)
+
+
+@pytest.mark.parametrize("table", ["orders", "ledger_accounts", "tenants"])
+async def test_truncating_another_table_does_not_reach_it(owner: Connection, table: str) -> None:
+    """TRUNCATE ... CASCADE of what it refers to is refused just so."""
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="is append-only"):
+        await owner.execute(f"TRUNCATE {table} CASCADE")
+
+
+async def test_rows_can_still_be_added(owner: Connection) -> None:
+    """The trigger does not stand in the way of what the tables are for."""
+    added = await owner.execute(
+        "INSERT INTO order_history (tenant_id, order_id, sequence, action, to_state, actor_id, at)"
+        " SELECT tenant_id, order_id, sequence + 1, 'cancel', 'cancelled', actor_id, at FROM order_history"
+        " WHERE tenant_id = current_setting('linli.tenant')::uuid"
+    )
+    assert added == "INSERT 0 1"
