@@ -183,7 +183,7 @@ class _Telling:
     def _pick_doer(self, other_than: UUID | None = None) -> UUID:
         """Company before grid worker before helpers, as the kind has it; helpers are not equally busy."""
         excluded = {self._request.placed_by, self._request.resident.account_id, other_than}
-        compound = self._request.compound.code
+        compound = self._request.home.compound.code
         doers = []
         if self._kind.doer is Doer.COMPANY and compound in self._staff.company_of:
             doers.append(self._staff.company_of[compound].id)

@@ -62,6 +62,11 @@ class Home:
         return fixed_id("household", f"{self.building.code}-{self.dwelling}")
 
     @property
+    def compound(self) -> Place:
+        assert self.building.parent is not None
+        return self.building.parent
+
+    @property
     def address(self) -> str:
         return f"{self.building.address}{self.dwelling}"
 

@@ -102,8 +102,7 @@ def _settle_personas(homes: list[Home], random: Random) -> list[Home]:
 
 
 def _door(home: Home) -> tuple[str, str, str]:
-    assert home.building.parent is not None
-    return home.building.parent.name, home.building.name, home.dwelling
+    return home.compound.name, home.building.name, home.dwelling
 
 
 def _settled_person(settled: _Settled, random: Random) -> Person:

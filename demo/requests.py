@@ -8,7 +8,6 @@ from uuid import UUID
 from demo.kinds import Kind
 from demo.people import Home, People, Person
 from demo.personas import PERSONAS
-from demo.places import Place
 from demo.staff import Staff
 
 _FOR_OLD_PEOPLE = {"buy_medicine", "haircut_at_home", "phone_lessons", "micro_wish", "errand"}
@@ -21,11 +20,6 @@ class Request:
     home: Home
     resident: Person
     placed_by: UUID
-
-    @property
-    def compound(self) -> Place:
-        assert self.home.building.parent is not None
-        return self.home.building.parent
 
 
 class Requests:
@@ -47,7 +41,7 @@ class Requests:
 
     def draw_in(self, random: Random, compound_name: str) -> Request:
         return random.choice(
-            [request for request in self._own + self._worker if request.compound.name == compound_name]
+            [request for request in self._own + self._worker if request.home.compound.name == compound_name]
         )
 
 
@@ -70,5 +64,4 @@ def _requests_at_the_door(staff: Staff) -> Iterator[Request]:
     for home in staff.people.homes:
         for person in home.residents:
             if person.account_id is None and person.age >= 60:
-                request = Request(home, person, placed_by=person.id)
-                yield Request(home, person, staff.grid_worker_of[request.compound.code].id)
+                yield Request(home, person, staff.grid_worker_of[home.compound.code].id)

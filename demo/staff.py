@@ -87,7 +87,7 @@ class Staff:
 
 
 def build_staff(places: Places, people: People, today: date) -> Staff:
-    """Sign up residents, then hand out grants and posts. Terms that still run end two years after this one."""
+    """Sign up residents, then hand out grants and posts. Terms that run began last year, for three years."""
     return _Appointing(places, people, today).staff()
 
 
@@ -95,7 +95,11 @@ class _Appointing:
     def __init__(self, places: Places, people: People, today: date) -> None:
         self._places = places
         self._random = Random("linli-demo:staff")
-        self._term_ends_at = datetime(today.year + 2, 1, 1, tzinfo=SHANGHAI)
+        self._terms: dict[str, tuple[datetime, datetime | None]] = {
+            "open": (FOUNDED_AT, None),
+            "running": (_new_year(today.year - 1), _new_year(today.year + 2)),
+            "ended": (FOUNDED_AT, _new_year(2026)),
+        }
         self._personas = {persona.key: Account(persona.key, persona.name) for persona in PERSONAS}
         self._residents = _accounts_of_residents(people, self._random)
         keys = {person.key: account.id for person, account in self._residents}
@@ -111,11 +115,10 @@ class _Appointing:
         staff.posts = [*self._compound_posts(), *self._building_posts()]
         return staff
 
-    def _grant(self, account: Account, role: Role, area: Place, *, terms: str = "open") -> None:
-        """`terms`: "open" runs without end, "running" has an end to come, "ended" is over."""
-        started = FOUNDED_AT if terms != "running" else datetime(2026, 1, 1, tzinfo=SHANGHAI)
-        ends = {"open": None, "running": self._term_ends_at, "ended": datetime(2025, 12, 31, tzinfo=SHANGHAI)}
-        self._staff.grants.append(Grant(account, role, area, started, ends[terms]))
+    def _grant(self, account: Account, role: Role, area: Place, *, term: str = "open") -> None:
+        """`term`: "open" runs without end, "running" is three years with an end to come, "ended" is over."""
+        starts_at, ends_at = self._terms[term]
+        self._staff.grants.append(Grant(account, role, area, starts_at, ends_at))
 
     def _newcomer(self, key: str) -> Account:
         """Somebody who works here and lives elsewhere."""
@@ -131,10 +134,10 @@ class _Appointing:
         former = self._newcomer("dispatcher-3")
         self._staff.dispatchers = [self._personas["dispatcher"], second]
         self._grant(self._personas["dispatcher"], Role.DISPATCHER, community)
-        self._grant(second, Role.DISPATCHER, community, terms="running")
-        self._grant(former, Role.DISPATCHER, community, terms="ended")
-        self._grant(self._personas["community_admin"], Role.COMMUNITY_ADMIN, community, terms="running")
-        self._grant(self._newcomer("community-admin-2"), Role.COMMUNITY_ADMIN, community, terms="running")
+        self._grant(second, Role.DISPATCHER, community, term="running")
+        self._grant(former, Role.DISPATCHER, community, term="ended")
+        self._grant(self._personas["community_admin"], Role.COMMUNITY_ADMIN, community, term="running")
+        self._grant(self._newcomer("community-admin-2"), Role.COMMUNITY_ADMIN, community, term="running")
         self._grant(self._personas["district_admin"], Role.DISTRICT_ADMIN, district)
         self._grant(self._personas["points_clerk"], Role.POINTS_CLERK, community)
 
@@ -150,7 +153,7 @@ class _Appointing:
             self._staff.accounts.append(company)
             for compound in map(self._places.named, compounds):
                 self._staff.company_of[compound.code] = company
-                self._grant(company, Role.PROPERTY_COMPANY, compound, terms="running")
+                self._grant(company, Role.PROPERTY_COMPANY, compound, term="running")
 
     def _appoint_helpers(self) -> None:
         """Members and volunteers; two members have moved away and their term is over."""
@@ -159,8 +162,8 @@ class _Appointing:
         members += [self._newcomer(f"member-{number}") for number in range(1, MEMBERS_FROM_ELSEWHERE + 1)]
         volunteers = here[MEMBERS_LIVING_HERE : MEMBERS_LIVING_HERE + VOLUNTEERS]
         for number, member in enumerate(members):
-            terms = "ended" if number in {20, 40} else "running"
-            self._grant(member, Role.MEMBER, self._places.community, terms=terms)
+            term = "ended" if number in {20, 40} else "running"
+            self._grant(member, Role.MEMBER, self._places.community, term=term)
         for volunteer in volunteers:
             self._grant(volunteer, Role.VOLUNTEER, self._places.community)
         former = {members[20], members[40]}
@@ -210,7 +213,7 @@ class _Appointing:
         return Post(area, kind, holder.name, phone, holder.account_id, FOUNDED_AT.date())
 
     def _lives_in(self, person: Person, compound: Place) -> bool:
-        return self._staff.people.home_of[person.key].building.parent is compound
+        return self._staff.people.home_of[person.key].compound is compound
 
 
 def _accounts_of_residents(people: People, random: Random) -> list[tuple[Person, Account]]:
@@ -219,3 +222,7 @@ def _accounts_of_residents(people: People, random: Random) -> list[tuple[Person,
     candidates = [person for person in people.adults() if person.account_id is None and person.phone]
     chosen = random.sample(candidates, count)
     return [(person, Account(f"resident-{number}", person.name)) for number, person in enumerate(chosen, start=1)]
+
+
+def _new_year(year: int) -> datetime:
+    return datetime(year, 1, 1, tzinfo=SHANGHAI)

@@ -30,6 +30,7 @@ def product_database() -> Iterator[str]:
         check_server(url)
         yield url
         return
+    say("Starting the database")
     server = EmbeddedPostgres(data_folder() / "postgres", say=say)
     server.start()
     try:

@@ -5,6 +5,9 @@ import shutil
 import subprocess
 import sys
 
+from alembic import command
+from alembic.script import Script, ScriptDirectory
+
 from launcher.database import alembic_config, scratch_database
 from launcher.folders import PROJECT
 from launcher.terminal import CannotStart, say
@@ -30,14 +33,16 @@ def openapi(arguments: list[str]) -> None:
 
 
 def new_migration(arguments: list[str]) -> None:
-    """Write a migration that brings the newest one to the models as they are now. Raises CannotStart."""
-    from alembic import command
-
+    """Write the next migration: what leads from the newest one to the models as they are. Raises CannotStart."""
     message = " ".join(arguments).strip()
     if not message:
         raise CannotStart('Say what the migration does: make migration MESSAGE="add visits".')
     with scratch_database() as url:
-        command.revision(alembic_config(url), message=message, autogenerate=True)
+        config = alembic_config(url)
+        newest = ScriptDirectory.from_config(config).get_current_head() or "0"
+        written = command.revision(config, message=message, autogenerate=True, rev_id=f"{int(newest) + 1:04}")
+    if isinstance(written, Script):
+        subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", written.path], check=True)
 
 
 def lock() -> None:
@@ -45,22 +50,12 @@ def lock() -> None:
     uv = shutil.which("uv")
     if uv is None:
         raise CannotStart("Resolving needs uv: install it (pip install uv) and run the same command again.")
-    options = ["--generate-hashes", "--no-emit-index-url", "--no-header", "--no-annotate", "--universal"]
+    resolve = [uv, "pip", "compile", "--quiet", "--generate-hashes", "--universal", "--python-version", "3.11"]
+    silent = ["--no-emit-index-url", "--no-header", "--no-annotate"]
     for name in ("requirements", "requirements-dev"):
         say(f"Resolving {name}.in into {name}.lock")
-        command = [
-            uv,
-            "pip",
-            "compile",
-            "--quiet",
-            *options,
-            "--python-version",
-            "3.11",
-            f"{name}.in",
-            "-o",
-            f"{name}.lock",
-        ]
-        if subprocess.run(command, check=False, cwd=PROJECT).returncode != 0:
+        done = subprocess.run([*resolve, *silent, f"{name}.in", "-o", f"{name}.lock"], check=False, cwd=PROJECT)
+        if done.returncode != 0:
             raise CannotStart(f"uv could not resolve {name}.in: its message is above.")
 
 

@@ -49,7 +49,6 @@ def prepared_product() -> Iterator[Product]:
         fake_wechat() as wechat_url,
     ):
         instance.note(wechat_url=wechat_url)
-        say("Starting the database")
         with product_database() as database_url:
             try:
                 say("Migrating")

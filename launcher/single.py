@@ -63,8 +63,13 @@ def _settings(name: str) -> Settings:
     try:
         return Settings.model_validate(os.environ | without_database)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, row['loc']))}: {row['msg']}" for row in error.errors())
+        wrong = "; ".join(_said(row["loc"], row["msg"]) for row in error.errors())
         raise CannotStart(f"The environment does not fit. {wrong}") from None
+
+
+def _said(place: tuple[int | str, ...], message: str) -> str:
+    names = ".".join(map(str, place))
+    return f"{names}: {message}" if names else message.removeprefix("Value error, ")
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:

@@ -105,6 +105,7 @@ class Command:
                 rows = await self._database.pool.fetch(
                     self._batch, [call.tenant_id for call in calls], [call.command for call in calls]
                 )
+                assert len(rows) == len(calls), "a command answers one row"
             except Exception:
                 logger.warning("a batch of %d failed and is run one by one", len(calls))
                 await asyncio.gather(*(self._settle_alone(call) for call in calls))

@@ -254,6 +254,20 @@ class TestRequestBody:
         assert answer.line == "HTTP/1.1 403 Forbidden"
         assert answer.body == b"no"
 
+    async def test_a_slow_refusal_is_heard_to_its_end(self) -> None:
+        async def behave(line: Line) -> None:
+            await line.head()
+            await line.say("HTTP/1.1 403 Forbidden\r\nContent-Length: 5\r\n\r\n")
+            for letter in "never":
+                await asyncio.sleep(0.15)
+                await line.say(letter)
+
+        settings = settings_for(upstream_timeout_seconds=0.3)
+        async with RawServer(behave) as server, serving(gateway_over(server.url, settings)) as gateway:
+            answer = await ask(gateway, "POST /v1/orders HTTP/1.1\r\nHost: l\r\nContent-Length: 5\r\n\r\nhe")
+
+        assert answer.body == b"never"
+
 
 class TestAnswer:
     @pytest.mark.parametrize("status", [200, 201, 303, 307, 401, 404, 409, 422, 500, 503])

@@ -91,7 +91,7 @@ class TestLife:
             return None
 
         with pytest.raises(ServiceDidNotStart, match="orders did not start"):
-            async with InProcess("orders", deaf):
+            async with asyncio.timeout(2), InProcess("orders", deaf):
                 pass
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import asyncpg
@@ -32,7 +33,15 @@ async def probe_settings(postgres: TestServer, tmp_path_factory: pytest.TempPath
 async def probe(probe_settings: Settings) -> AsyncIterator[FastAPI]:
     app = create_probe(probe_settings)
     async with running_app(app):
+        await _warm_up(app.state.database)
         yield app
+
+
+async def _warm_up(database: Database) -> None:
+    """Opens every connection of the hot pool: what shall collide may not wait for a connection first."""
+    async with AsyncExitStack() as stack:
+        for _ in range(database.pool.get_max_size()):
+            await stack.enter_async_context(database.pool.acquire())
 
 
 @pytest.fixture(scope="session")

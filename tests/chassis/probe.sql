@@ -27,6 +27,11 @@ BEGIN
     END IF;
 END $$;
 
+-- Only the owner of the database may end its sessions, a service's own included.
+CREATE FUNCTION end_this_session() RETURNS boolean LANGUAGE sql SECURITY DEFINER AS $$
+    SELECT pg_terminate_backend(pg_backend_pid())
+$$;
+
 -- A hot command as services.chassis.commands wants it. The note says what happens.
 CREATE FUNCTION effect_make(p_tenant uuid, p_command jsonb)
 RETURNS TABLE (status smallint, body text, replayed boolean) LANGUAGE plpgsql AS $$
@@ -50,7 +55,7 @@ BEGIN
     ELSIF c.note = 'deadlock' THEN
         PERFORM stumble('40P01');
     ELSIF c.note = 'lost' AND nextval('attempts') % 2 = 1 THEN
-        PERFORM pg_terminate_backend(pg_backend_pid());
+        PERFORM end_this_session();
     ELSIF c.note = 'silent' THEN
         RETURN;
     END IF;

@@ -1,6 +1,8 @@
 """Same key and same body: the same answer, and nothing done twice, on cold routes and in hot commands alike."""
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 from uuid import uuid4
 
 import httpx2
@@ -42,11 +44,20 @@ class TestSameRequest:
 
     async def test_twenty_at_once_have_one_effect(self, world: World, path: str) -> None:
         """Those who come second wait for the first one's answer and get it."""
-        answers = await asyncio.gather(*(world.zhang.post(path, {"note": "买药"}, key="monday") for _ in range(20)))
+        answers = await all_at_once(world, [world.zhang.post(path, {"note": "买药"}, key="monday") for _ in range(20)])
         assert {answer.status_code for answer in answers} == {201}
         assert len({answer.content for answer in answers}) == 1
         assert sum(REPLAYED not in answer.headers for answer in answers) == 1
         assert await effects_of(world) == ["买药"]
+
+
+async def all_at_once(world: World, calls: list[Coroutine[Any, Any, httpx2.Response]]) -> list[httpx2.Response]:
+    """None can have its effect before all of them are under way."""
+    async with world.connection.transaction():
+        await world.connection.execute("LOCK TABLE effects IN EXCLUSIVE MODE")
+        running = [asyncio.create_task(call) for call in calls]
+        await asyncio.sleep(0.15)
+    return await asyncio.gather(*running)
 
 
 class TestOtherRequest:
@@ -60,9 +71,17 @@ class TestOtherRequest:
         assert (await world.zhang.post(path, {"note": "买药"}, key="monday")).content == first.content
 
     async def test_twenty_different_ones_at_once_have_one_effect(self, world: World, path: str) -> None:
-        answers = await asyncio.gather(*(world.zhang.post(path, {"note": f"{n}"}, key="monday") for n in range(20)))
+        calls = [world.zhang.post(path, {"note": f"{number}"}, key="monday") for number in range(20)]
+        answers = await all_at_once(world, calls)
         assert sorted(answer.status_code for answer in answers) == [201] + [422] * 19
         assert len(await effects_of(world)) == 1
+
+    async def test_another_path_is_another_request(self, world: World, path: str) -> None:
+        """A service has one drawer of keys for each caller, whatever it is asked to do."""
+        await world.zhang.post(path, {"note": "买药"}, key="monday")
+        (elsewhere,) = set(PATHS) - {path}
+        other = await world.zhang.post(elsewhere, {"note": "买药"}, key="monday")
+        assert other.json()["code"] == "idempotency_key_reused"
 
     async def test_another_query_is_another_request(self, world: World, path: str) -> None:
         await world.zhang.post(path, {"note": "买药"}, key="monday")

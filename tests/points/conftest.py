@@ -1,6 +1,7 @@
 """The points service alone, and a database on which nobody delivers. Every test ends with sound books."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import httpx2
 import pytest
@@ -35,52 +36,60 @@ async def points_database(points_settings: Settings) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def world(points: ASGIApp, points_settings: Settings, points_database: Database) -> AsyncIterator[World]:
-    """A district of this test's own before the points service."""
-    fresh = await make_world(points_settings, httpx2.ASGITransport(points))
-    yield fresh
-    assert await Books(fresh, points_database).broken() == []
-    await fresh.close()
+async def books(points: ASGIApp, points_settings: Settings, points_database: Database) -> AsyncIterator[Books]:
+    """The ledger of a district of this test's own."""
+    async with _audited(await make_world(points_settings, httpx2.ASGITransport(points)), points_database) as books:
+        yield books
 
 
 @pytest.fixture
-async def other_world(points: ASGIApp, points_settings: Settings, points_database: Database) -> AsyncIterator[World]:
-    fresh = await make_world(points_settings, httpx2.ASGITransport(points))
-    yield fresh
-    assert await Books(fresh, points_database).broken() == []
-    await fresh.close()
+async def other_books(points: ASGIApp, points_settings: Settings, points_database: Database) -> AsyncIterator[Books]:
+    async with _audited(await make_world(points_settings, httpx2.ASGITransport(points)), points_database) as books:
+        yield books
 
 
 @pytest.fixture
-async def books(world: World, points_database: Database) -> Books:
-    return Books(world, points_database)
+async def world(books: Books) -> World:
+    """The district, before the points service."""
+    return books.world
 
 
 @pytest.fixture
-async def other_books(other_world: World, points_database: Database) -> Books:
-    return Books(other_world, points_database)
-
-
-async def own_books(postgres: TestServer, settings: Settings) -> AsyncIterator[Books]:
-    """Books in a database of their own, with no service running on it."""
-    quiet = settings.model_copy(update={"database_url": postgres.clone()})
-    database = Database(quiet.database_url, service="points", pool_size=30)
-    await database.open()
-    world = await make_world(quiet, httpx2.MockTransport(lambda _request: httpx2.Response(404)))
-    yield Books(world, database)
-    await world.close()
-    await database.close()
+async def other_world(other_books: Books) -> World:
+    return other_books.world
 
 
 @pytest.fixture
 async def quiet_books(postgres: TestServer, points_settings: Settings) -> AsyncIterator[Books]:
-    async for books in own_books(postgres, points_settings):
+    """In a database of their own, with no service running on it."""
+    async with _quiet(postgres, points_settings) as (world, database), _audited(world, database) as books:
         yield books
-        assert await books.broken() == []
 
 
 @pytest.fixture
 async def spoilt_books(postgres: TestServer, points_settings: Settings) -> AsyncIterator[Books]:
-    """Books that a test takes the guards off: nobody asks whether they are sound in the end."""
-    async for books in own_books(postgres, points_settings):
+    """The same for a test that takes guards off: nobody asks whether they are sound in the end."""
+    async with _quiet(postgres, points_settings) as (world, database):
+        yield Books(world, database)
+        await world.close()
+
+
+@asynccontextmanager
+async def _audited(world: World, database: Database) -> AsyncIterator[Books]:
+    books = Books(world, database)
+    try:
         yield books
+        assert await books.broken() == []
+    finally:
+        await world.close()
+
+
+@asynccontextmanager
+async def _quiet(postgres: TestServer, settings: Settings) -> AsyncIterator[tuple[World, Database]]:
+    own = settings.model_copy(update={"database_url": postgres.clone()})
+    database = Database(own.database_url, service="points", pool_size=30)
+    await database.open()
+    try:
+        yield await make_world(own, httpx2.MockTransport(lambda _request: httpx2.Response(404))), database
+    finally:
+        await database.close()

@@ -61,9 +61,9 @@ async def test_opposing_actions_end_in_one_of_the_two_orders(world: World) -> No
 
 @pytest.mark.parametrize("command", ["place", "rate"])
 async def test_fifty_identical_requests_have_one_effect_and_one_answer(world: World, command: str) -> None:
-    if command == "place":
-        path, body = "/v1/orders", {"kind": "buy_medicine", "description": "代购一周药品"}
-    else:
+    path = "/v1/orders"
+    body: dict[str, object] = {"kind": "buy_medicine", "description": "代购一周药品"}
+    if command == "rate":
         order = await world.completed_order()
         path, body = f"/v1/orders/{order['id']}/rate", {"stars": 5, "solved": True}
     key = str(uuid4())

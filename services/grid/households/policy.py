@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy import ColumnElement, Select, false, or_, select
 
 from models.grid import Household, HouseholdMember
 from services.chassis.identity import Identity
@@ -11,12 +11,22 @@ from services.grid.areas.queries import lies_in
 
 
 def is_visible_to(caller: Identity) -> ColumnElement[bool]:
-    """For a query of households joined with their areas: staff of the area, and who belongs to the household."""
-    return or_(lies_in(caller.areas_as(STAFF)), Household.id.in_(households_of(caller)))
+    """For a query of households joined with their areas."""
+    return or_(*ways_to_see(caller))
 
 
-def households_of(caller: Identity) -> Select[UUID]:
-    """Ids of the households the caller belongs to as a resident; none for an account that is no resident."""
+def ways_to_see(caller: Identity) -> list[ColumnElement[bool]]:
+    """Staff see the households of their areas, residents their own. A list asks for each way by its own index."""
+    ways: list[ColumnElement[bool]] = []
+    if area_ids := caller.areas_as(STAFF):
+        ways.append(lies_in(area_ids))
+    if caller.resident_id is not None:
+        ways.append(Household.id.in_(households_of(caller.tenant_id, caller.resident_id)))
+    return ways or [false()]
+
+
+def households_of(tenant_id: UUID, resident_id: UUID) -> Select[UUID]:
+    """Ids of the households a resident belongs to."""
     return select(HouseholdMember.household_id).where(
-        HouseholdMember.tenant_id == caller.tenant_id, HouseholdMember.resident_id == caller.resident_id
+        HouseholdMember.tenant_id == tenant_id, HouseholdMember.resident_id == resident_id
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, func, select, tuple_
+from sqlalchemy import Select, and_, func, select, tuple_, union
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.grid import Area, Household, HouseholdMember, Resident
@@ -17,6 +17,9 @@ from services.grid.areas.schemas import AreaLine
 from services.grid.households import policy
 from services.grid.households.schemas import HouseholdDetails, HouseholdItem, HouseholdMemberRead, HouseholdPage
 from services.grid.residents.phones import masked
+
+AREA_OF_HOUSEHOLD = and_(Area.tenant_id == Household.tenant_id, Area.id == Household.area_id)
+"""How households are joined with their areas."""
 
 
 class HouseholdNotFound(NotFound):
@@ -31,13 +34,18 @@ async def list_households(
     transaction: AsyncSession, caller: Identity, *, area_id: UUID | None, limit: int, cursor: str | None
 ) -> HouseholdPage:
     """Visible households by building and door. Raises AreaNotFound for an area outside of the caller's."""
-    chosen = _items(caller).order_by(Area.code, Household.dwelling).limit(limit + 1)
+    ways = policy.ways_to_see(caller)
     if area_id is not None:
         await refuse_foreign_area(transaction, caller, area_id)
-        chosen = chosen.where(lies_in([area_id]))
+        ways = [lies_in([area_id])]
+    page = select(Household.id).join(Area, AREA_OF_HOUSEHOLD).where(Household.tenant_id == caller.tenant_id)
     if cursor is not None:
         code, dwelling = decode_cursor(cursor, tuple[str, str])
-        chosen = chosen.where(tuple_(Area.code, Household.dwelling) > (code, dwelling))
+        page = page.where(tuple_(Area.code, Household.dwelling) > (code, dwelling))
+    page = page.order_by(Area.code, Household.dwelling).limit(limit + 1)
+    chosen = (
+        _items(caller.tenant_id).where(Household.id.in_(union(*(page.where(way) for way in ways)))).limit(limit + 1)
+    )
     rows = (await transaction.execute(chosen)).all()
     items = [HouseholdItem.model_validate(row) for row in rows[:limit]]
     more = encode_cursor(items[-1].area_code, items[-1].dwelling) if len(rows) > limit else None
@@ -56,7 +64,7 @@ async def find_household(transaction: AsyncSession, caller: Identity, household_
     found = (
         await transaction.execute(
             select(Household, Area)
-            .join(Area, and_(Area.tenant_id == Household.tenant_id, Area.id == Household.area_id))
+            .join(Area, AREA_OF_HOUSEHOLD)
             .where(Household.tenant_id == caller.tenant_id, Household.id == household_id)
             .where(policy.is_visible_to(caller))
             .options(*WITHOUT_BOUNDARY)
@@ -112,7 +120,7 @@ async def _members(transaction: AsyncSession, household: Household) -> list[Hous
     ]
 
 
-def _items(caller: Identity) -> Select[*tuple[Any, ...]]:
+def _items(tenant_id: UUID) -> Select[*tuple[Any, ...]]:
     member_count = (
         select(func.count())
         .where(HouseholdMember.tenant_id == Household.tenant_id, HouseholdMember.household_id == Household.id)
@@ -127,6 +135,7 @@ def _items(caller: Identity) -> Select[*tuple[Any, ...]]:
             Household.dwelling,
             member_count.label("member_count"),
         )
-        .join(Area, and_(Area.tenant_id == Household.tenant_id, Area.id == Household.area_id))
-        .where(Household.tenant_id == caller.tenant_id, policy.is_visible_to(caller))
+        .join(Area, AREA_OF_HOUSEHOLD)
+        .where(Household.tenant_id == tenant_id)
+        .order_by(Area.code, Household.dwelling)
     )

@@ -8,12 +8,20 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from models.grid import Area, Household, HouseholdMember, Resident
 from services.chassis.identity import Identity
 from services.grid.areas.policy import works_for
-from services.grid.households.policy import is_visible_to as household_is_visible_to
+from services.grid.households import policy as households
 
 
 def is_visible_to(caller: Identity) -> ColumnElement[bool]:
-    """For a query of residents: who sees a household sees the people in it, and everybody sees himself."""
-    return or_(Resident.id == caller.resident_id, belongs_to_household_where(household_is_visible_to(caller)))
+    """For a query of residents."""
+    return or_(*ways_to_see(caller))
+
+
+def ways_to_see(caller: Identity) -> list[ColumnElement[bool]]:
+    """Who sees a household sees the people in it, and everybody sees himself."""
+    ways = [belongs_to_household_where(way) for way in households.ways_to_see(caller)]
+    if caller.resident_id is not None:
+        ways.append(Resident.id == caller.resident_id)
+    return ways
 
 
 def belongs_to_household_where(condition: ColumnElement[bool]) -> ColumnElement[bool]:

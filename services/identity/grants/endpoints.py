@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from services.chassis.application import problems
-from services.chassis.errors import Forbidden, InvalidRequest, InvalidToken, NotFound, Unauthenticated
+from services.chassis.errors import Forbidden, InvalidRequest, InvalidToken, NotFound, Unauthenticated, UnreadableBody
 from services.chassis.idempotency import (
     IdempotencyKeyMissing,
     IdempotencyKeyReused,
@@ -28,7 +28,7 @@ from services.identity.grants.actions import (
 from services.identity.grants.schemas import GrantEnd, GrantGift, GrantRead
 
 ALWAYS = (InvalidRequest, Unauthenticated, InvalidToken, Forbidden)
-ON_POST = (*ALWAYS, IdempotencyKeyMissing, IdempotencyKeyReused)
+ON_POST = (*ALWAYS, UnreadableBody, IdempotencyKeyMissing, IdempotencyKeyReused)
 
 router = APIRouter(prefix="/v1/grants", tags=["grants"], route_class=TenantRoute)
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from services.chassis.application import problems
 from services.chassis.database import Database
-from services.chassis.errors import InvalidRequest, InvalidToken, Unauthenticated
+from services.chassis.errors import InvalidRequest, InvalidToken, Unauthenticated, UnreadableBody
 from services.chassis.idempotency import (
     IdempotencyKeyMissing,
     IdempotencyKeyReused,
@@ -77,6 +77,7 @@ sign_out_router = APIRouter(tags=["tokens"], route_class=SignOutRoute)
     "/v1/tokens/refresh",
     response_model=IssuedTokens,
     responses=problems(
+        UnreadableBody,
         InvalidRequest,
         RefreshTokenInvalid,
         RefreshTokenReused,
@@ -96,7 +97,9 @@ async def refresh_tokens(body: Refresh, once: OnceKey, database: UsedDatabase, i
 @sign_out_router.post(
     "/v1/sign-out",
     response_model=SignedOut,
-    responses=problems(InvalidRequest, Unauthenticated, InvalidToken, IdempotencyKeyMissing, IdempotencyKeyReused),
+    responses=problems(
+        UnreadableBody, InvalidRequest, Unauthenticated, InvalidToken, IdempotencyKeyMissing, IdempotencyKeyReused
+    ),
 )
 async def sign_out(body: SignOut, caller: Caller, transaction: Transaction, _: OnceKey) -> SignedOut:
     """Ends this sign-in: its refresh token at once, its access token everywhere within a minute."""

@@ -14,7 +14,7 @@ from services.chassis.pagination import Cursor, InvalidCursor, Limit, Page
 from services.points.ledger import actions, queries
 from services.points.ledger.actions import CommunityNotFound, OwnPoints, RecipientNotAMember
 from services.points.ledger.posting import LedgerCommands
-from services.points.ledger.schemas import AccountRead, Award, PostingRead, StatementLine
+from services.points.ledger.schemas import PointsAccountRead, Award, PostingRead, StatementLine
 
 router = APIRouter(prefix="/v1/points", tags=["points"], responses=problems(Unauthenticated))
 
@@ -37,7 +37,7 @@ def _json(body: str) -> Response:
     return Response(body, media_type="application/json")
 
 
-@router.get("/account", response_model=AccountRead, responses=problems(NotFound))
+@router.get("/account", response_model=PointsAccountRead, responses=problems(NotFound))
 async def read_points_account(
     database: FromDatabase,
     caller: Caller,

@@ -77,9 +77,6 @@ UNION ALL
 SELECT format('I9: key %s of account %s was answered with a posting that is not there', k.key, k.account_id)
 FROM answers k WHERE NOT EXISTS (SELECT FROM legs t WHERE t.id = k.posting_id)
 UNION ALL
-SELECT format('I9: posting %s answered %s keys', posting_id, count(*))
-FROM answers GROUP BY posting_id HAVING count(*) > 1
-UNION ALL
 SELECT format('I11: %s may %s %s', r.rolname, p.privilege, c.name)
 FROM pg_roles r, (VALUES ('ledger_entries'), ('ledger_transactions')) AS c (name),
     (VALUES ('UPDATE'), ('DELETE'), ('TRUNCATE')) AS p (privilege)

@@ -23,7 +23,7 @@ class Award(Body):
     reason: Annotated[Line, Field(examples=["重阳节敬老志愿服务"])]
 
 
-class AccountRead(Answer):
+class PointsAccountRead(Answer):
     """A person's points. Without any entry yet the balance is 0."""
 
     account_id: UUID

@@ -44,7 +44,9 @@ class TestSignIn:
         assert body["tenant"] == tenant
         assert body["memberships"] == [tenant]
         assert (body["token_type"], body["expires_in"]) == ("Bearer", 900)
-        assert body["refresh_expires_in"] == timedelta(days=30).total_seconds()
+        assert timedelta(seconds=body["refresh_expires_in"]) == pytest.approx(
+            timedelta(days=30), abs=timedelta(seconds=5)
+        )
         async with as_user(world, body) as client:
             assert (await client.get("/v1/me")).json()["account"]["id"] == str(clerk.person.account_id)
 
