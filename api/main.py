@@ -12,7 +12,7 @@ from api.forwarding import AnswerCutShort, Forwarder
 from api.in_process import InProcess
 from api.intake import BodyGuard, Intake, read_headers
 from api.pages import OwnPages
-from api.routes import ROUTES, SERVICES, UPLOADS, prefix_of
+from api.routes import ROUTES, SERVICES, UPLOADS, WITHOUT_CALLER, prefix_of
 from services.chassis.errors import PROBLEM_JSON, BodyTooLarge, InternalError, NotFound, Problem, problem_body
 from services.chassis.request_context import request_id
 from services.chassis.settings import Settings
@@ -95,7 +95,7 @@ class Gateway:
         handed = {name: value for name, value in scope.items() if not name.startswith(OWN_SCOPE)}
         handed["headers"] = intake.headers
         handed["linli.request_id"] = intake.request_id
-        if intake.token is not None:
+        if intake.token is not None and prefix not in WITHOUT_CALLER:
             handed["linli.claims"] = await self._verifier.verify(intake.token)
         if intake.has_body:
             await BodyGuard(receive, send, limit_bytes=limit_bytes).run(answering, handed)

@@ -21,6 +21,9 @@ ROUTES: Final[Mapping[str, str]] = {
     "/v1/points": "points",
 }
 
+WITHOUT_CALLER: Final = frozenset({"/.well-known/jwks.json", "/v1/sign-in", "/v1/tokens"})
+"""Prefixes that ask for no token: one that is sent all the same, expired perhaps, is not looked at."""
+
 UPLOADS: Final = "/v1/files"
 """The one prefix whose bodies may have the size of an upload."""
 

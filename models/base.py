@@ -37,7 +37,12 @@ def enumeration(kind: type[StrEnum], name: str = "") -> Enum:
     `name` tells two columns of one table apart that share a kind.
     """
     return Enum(
-        kind, native_enum=False, create_constraint=True, length=40, values_callable=_values, name=name or kind.__name__.lower()
+        kind,
+        native_enum=False,
+        create_constraint=True,
+        length=40,
+        values_callable=_values,
+        name=name or kind.__name__.lower(),
     )
 
 

@@ -79,7 +79,7 @@ class Session(Base):
     generation: Mapped[int] = mapped_column(server_default="0")
     """Counts rotations of the refresh token; a token of an earlier generation is a reuse."""
     sign_in_request: Mapped[str | None] = mapped_column(String(64), unique=True)
-    """SHA-256 of (Idempotency-Key, sign-in body): a repeated sign-in finds its session again."""
+    """HMAC-SHA256 of (path, Idempotency-Key, body) under the refresh secret: a repeated sign-in finds its session."""
     rotation_key: Mapped[str | None] = mapped_column(String(64))
     """SHA-256 of the Idempotency-Key of the last rotation: a repeated refresh gets the same answer."""
     rotated_at: Mapped[datetime | None]

@@ -170,7 +170,7 @@ class _RecordingDatabase:
     """A database whose pool remembers the argument of the function that is called."""
 
     def __init__(self) -> None:
-        self.pool = self
+        self.pool = self.lanes = self
         self.sent = ""
 
     async def fetchval(self, query: str, tenant_id: UUID, argument: str) -> Any:

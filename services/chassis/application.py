@@ -31,7 +31,7 @@ from services.chassis.errors import (
     invalid_request,
     problem_body,
 )
-from services.chassis.idempotency import REPLAYED
+from services.chassis.idempotency import IDEMPOTENCY_KEY, REPLAYED, IdempotencyKeyMissing
 from services.chassis.identity import Identities
 from services.chassis.outbox import DeliveryWorker, Effect
 from services.chassis.request_guard import RequestGuard
@@ -150,6 +150,8 @@ async def _answer_invalid(request: Request, error: RequestValidationError) -> Re
     rows = error.errors()
     if any(row["type"] == "json_invalid" for row in rows):
         return problem_response(request, UnreadableBody())
+    if any(row["loc"] == ("header", IDEMPOTENCY_KEY) for row in rows):
+        return problem_response(request, IdempotencyKeyMissing())
     return problem_response(request, invalid_request(rows))
 
 
@@ -172,13 +174,20 @@ async def _answer_unavailable(request: Request, error: Exception) -> Response:
 def problems(*kinds: type[Problem]) -> dict[int | str, dict[str, Any]]:
     """The `responses=` of an operation: every refusal it may give, by status, with an example of each."""
     documented: dict[int | str, dict[str, Any]] = {}
-    for kind in kinds:
+    for kind in _with_general_ones(kinds):
         response = documented.setdefault(
             kind.status,
             {"description": kind.en, "content": {PROBLEM_JSON: {"schema": _PROBLEM_SCHEMA, "examples": {}}}},
         )
         response["content"][PROBLEM_JSON]["examples"][kind.code] = {"value": _example(kind)}
     return documented
+
+
+def _with_general_ones(kinds: Sequence[type[Problem]]) -> list[type[Problem]]:
+    """An operation's own 400 or 422 stands beside those that any operation may give."""
+    statuses = {kind.status for kind in kinds}
+    general: list[type[Problem]] = [kind for kind in (UnreadableBody, InvalidRequest) if kind.status in statuses]
+    return list(dict.fromkeys([*kinds, *general]))
 
 
 def _example(kind: type[Problem]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from services.chassis.database import CONNECTION_LOST, Database, is_connection_l
 from services.chassis.errors import Problem, ServiceUnavailable, UnreadableBody
 from services.chassis.identity import Identity, identify
 
+IDEMPOTENCY_KEY = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
 ATTEMPTS = 5
 PAUSE_SECONDS = 0.05
@@ -91,13 +92,17 @@ async def _documented_key(
     idempotency_key: Annotated[
         str,
         Header(
-            description="A fresh random text per intended effect, 1 to 64 visible ASCII characters; the same one again "
-            "when repeating after a broken connection.",
+            alias=IDEMPOTENCY_KEY,
+            min_length=1,
+            max_length=64,
+            pattern="^[!-~]+$",
+            description="A fresh random text per intended effect; the same one again when repeating after a broken "
+            "connection.",
             examples=["monday-medicine-2026-03-16"],
         ),
-    ] = "",
+    ],
 ) -> RequestKey:
-    del idempotency_key  # declared for the document; request_key refuses its absence with a code of its own
+    del idempotency_key  # declared for the document
     return await request_key(request)
 
 

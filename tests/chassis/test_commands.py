@@ -1,7 +1,8 @@
 """Hot commands: alone when it is quiet, in batches when calls queue up, and nobody notices which."""
 
 import asyncio
-from typing import Any
+from collections.abc import Awaitable, Iterable
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -17,6 +18,7 @@ from tests.chassis.probe import ProbeClosed
 from tests.world import World
 
 MANY = 200
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -62,6 +64,18 @@ async def call(command: Command, world: World, note: str, key: str | None = None
     return await command(world.tenant_id, asked(note, key))
 
 
+async def together(calls: Iterable[Awaitable[T]]) -> list[T | BaseException]:
+    """What became of each: its answer or its error. Nobody waits for ever."""
+    return await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 20)
+
+
+async def answers_of(calls: Iterable[Awaitable[CommandAnswer]]) -> list[CommandAnswer]:
+    """The same, where nothing may fail."""
+    ends = await together(calls)
+    assert [end for end in ends if isinstance(end, BaseException)] == []
+    return [end for end in ends if isinstance(end, CommandAnswer)]
+
+
 def note_of(answer: CommandAnswer) -> Any:
     return msgspec.json.decode(answer.body)["note"]
 
@@ -69,7 +83,7 @@ def note_of(answer: CommandAnswer) -> Any:
 class TestBatches:
     async def test_every_answer_finds_its_caller(self, command: Command, world: World, batches: Batches) -> None:
         """200 at once: each gets its own, each took effect once, and it took a few statements, not 200."""
-        answers = await asyncio.gather(*(call(command, world, f"{number}") for number in range(MANY)))
+        answers = await answers_of(call(command, world, f"{number}") for number in range(MANY))
         assert [note_of(answer) for answer in answers] == [f"{number}" for number in range(MANY)]
         assert await effects_of(world) == sorted(f"{number}" for number in range(MANY))
         assert sum(batches) == MANY - commands.ALONE
@@ -77,24 +91,24 @@ class TestBatches:
 
     async def test_a_few_go_alone(self, command: Command, world: World, batches: Batches) -> None:
         """A batch would only make them wait for each other."""
-        await asyncio.gather(*(call(command, world, "few") for _ in range(commands.ALONE)))
+        await answers_of(call(command, world, "few") for _ in range(commands.ALONE))
         assert batches == []
 
     async def test_no_batch_grows_without_bound(self, command: Command, world: World, batches: Batches) -> None:
-        await asyncio.gather(*(call(command, world, "more") for _ in range(commands.BATCH + 50)))
+        await answers_of(call(command, world, "more") for _ in range(commands.BATCH + 50))
         assert max(batches) <= commands.BATCH
         assert len(await effects_of(world)) == commands.BATCH + 50
 
     async def test_each_item_is_of_its_own_tenant(self, command: Command, world: World, other_world: World) -> None:
         """Two districts share a batch, and neither writes into the other."""
-        await asyncio.gather(
-            *(call(command, district, f"{number % 2}") for number in range(MANY) for district in (world, other_world))
+        await answers_of(
+            call(command, district, f"{number % 2}") for number in range(MANY) for district in (world, other_world)
         )
         for district in (world, other_world):
             assert await effects_of(district) == ["0"] * (MANY // 2) + ["1"] * (MANY // 2)
 
     async def test_the_same_key_twice_in_a_batch_is_one_effect(self, command: Command, world: World) -> None:
-        answers = await asyncio.gather(*(call(command, world, "once", key=f"key-{n % 50}") for n in range(MANY)))
+        answers = await answers_of(call(command, world, "once", key=f"key-{n % 50}") for n in range(MANY))
         assert len({answer.body for answer in answers}) == 50
         assert sum(answer.replayed for answer in answers) == MANY - 50
         assert len(await effects_of(world)) == 50
@@ -108,7 +122,7 @@ class TestBatches:
                 return bool(await world.fetch("SELECT 1 FROM effects WHERE note = $1", note_of(answer)))
 
         visible = asyncio.Lock()
-        assert all(await asyncio.gather(*(ask(number) for number in range(60))))
+        assert await together(ask(number) for number in range(60)) == [True] * 60
 
 
 class TestTrouble:
@@ -118,7 +132,7 @@ class TestTrouble:
         """The other district takes stock: its calls are refused, ours in the same batches are not."""
         await other_world.insert("effects", note="closed")
         calls = [call(command, district, "买药") for _ in range(60) for district in (world, other_world)]
-        answers = await asyncio.gather(*calls, return_exceptions=True)
+        answers = await together(calls)
         assert all(isinstance(answer, CommandAnswer) for answer in answers[0::2])
         assert all(isinstance(answer, ProbeClosed) for answer in answers[1::2])
         assert [answer.members for answer in answers if isinstance(answer, ProbeClosed)] == [
@@ -136,7 +150,7 @@ class TestTrouble:
         """The batch is run again one by one: what was right is answered, and took effect once."""
         notes = [f"{number}" for number in range(60)]
         notes[30] = note
-        answers = await asyncio.gather(*(call(command, world, each) for each in notes), return_exceptions=True)
+        answers = await together(call(command, world, each) for each in notes)
         assert isinstance(answers.pop(30), error)
         assert [note_of(answer) for answer in answers if isinstance(answer, CommandAnswer)] == notes[:30] + notes[31:]
         assert await effects_of(world) == sorted(notes[:30] + notes[31:])
@@ -150,7 +164,7 @@ class TestTrouble:
     async def test_a_deadlock_in_a_batch_is_tried_again(self, command: Command, world: World) -> None:
         notes = [f"{number}" for number in range(60)]
         notes[30] = "deadlock"
-        answers = await asyncio.gather(*(call(command, world, each) for each in notes))
+        answers = await answers_of(call(command, world, each) for each in notes)
         assert [note_of(answer) for answer in answers] == notes
         assert await effects_of(world) == sorted(notes)
 
@@ -164,9 +178,9 @@ class TestTrouble:
         """Every call is answered, every effect there once, and the next batch goes as if nothing had been."""
         notes = [f"{number}" for number in range(60)]
         notes[30] = "lost"
-        answers = await asyncio.gather(*(call(command, world, each) for each in notes))
+        answers = await answers_of(call(command, world, each) for each in notes)
         assert [note_of(answer) for answer in answers] == notes
-        later = await asyncio.gather(*(call(command, world, f"later {number}") for number in range(60)))
+        later = await answers_of(call(command, world, f"later {number}") for number in range(60))
         assert len(later) == 60
         assert len(await effects_of(world)) == 120
 
@@ -187,7 +201,7 @@ class TestTrouble:
         await asyncio.sleep(0)
         for leaving in calls[commands.ALONE :: 3]:
             leaving.cancel()
-        answers = await asyncio.gather(*calls, return_exceptions=True)
+        answers = await together(calls)
         stayed = [(n, answer) for n, answer in enumerate(answers) if isinstance(answer, CommandAnswer)]
         assert len(stayed) == MANY - len(calls[commands.ALONE :: 3])
         assert all(note_of(answer) == f"{number}" for number, answer in stayed)

@@ -66,6 +66,14 @@ class TestList:
         dwellings = [home["dwelling"] for page in pages for home in page]
         assert dwellings == sorted(set(dwellings))
 
+    async def test_staff_who_live_elsewhere_see_their_own_home_too_and_nothing_twice(self, world: World) -> None:
+        foreign = await add_foreign_household(world)
+        worker = await world.add_person("worker", "黎海波", roles={Role.GRID_WORKER: "compound"}, home="2单元502")
+        await world.insert("household_members", household_id=foreign, resident_id=worker.resident_id)
+        for limit in (1, 20):
+            homes = await items_of(world, "/v1/households", "worker", limit=limit)
+            assert [home["dwelling"] for home in homes] == ["2单元501", "2单元502", "1单元102"]
+
     async def test_bad_cursors(self, world: World) -> None:
         areas = (await world.zhang.get("/v1/areas", limit=1)).json()
         for cursor in ("x", "WyJhIiwxXQ", areas["next_cursor"]):

@@ -7,6 +7,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
+from models.identity import Role
 from services.grid.posts.terms import today
 from tests.grid.households.test_households import add_foreign_household
 from tests.grid.places import items_of, pages_of
@@ -58,6 +59,15 @@ class TestList:
         pages = await pages_of(world, "/v1/residents", "dispatcher", limit=3)
         assert [len(page) for page in pages] == [3, 3, 2]
         assert len({person["id"] for page in pages for person in page}) == 8
+
+    async def test_staff_who_live_elsewhere_see_their_own_family_too_and_nobody_twice(self, world: World) -> None:
+        foreign = await add_foreign_household(world)
+        assert (await register(world, "district_admin", household_id=foreign, name="黎小妹")).status_code == 201
+        worker = await world.add_person("worker", "黎海波", roles={Role.GRID_WORKER: "compound"}, home="2单元502")
+        await world.insert("household_members", household_id=foreign, resident_id=worker.resident_id)
+        for limit in (1, 20):
+            people = await items_of(world, "/v1/residents", "worker", limit=limit)
+            assert [person["name"] for person in people] == ["张丽华", "张德明", "赖桂英", "黎小妹", "黎海波"]
 
     async def test_a_person_with_two_homes_is_one_person(self, world: World) -> None:
         await world.insert(

@@ -6,14 +6,16 @@ a deadlock, so one that happens turns a trial red too.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from random import Random
-from typing import Any
+from typing import TypeVar
 
 from services.chassis.commands import CommandAnswer
 from services.points.ledger.posting import PostCommand
 from tests.points.books import Books, as_json, once
+
+Result = TypeVar("Result")
 
 BATCH = "SELECT status, body, replayed FROM ledger_post_batch($1, $2)"
 
@@ -33,6 +35,15 @@ async def one_after_another(books: Books, first: PostCommand, second: PostComman
         await asyncio.sleep(0.1)
         assert not follower.done(), "the second did not wait for the first"
     return [answer, await follower]
+
+
+async def all_of(work: Sequence[Awaitable[Result]]) -> list[Result]:
+    """All results; the first failure is raised, but only when nothing is under way any more."""
+    outcomes = await asyncio.gather(*work, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
 
 
 async def two_credits_of_one_account(books: Books) -> None:
@@ -81,7 +92,7 @@ async def two_debits_of_the_last_points(books: Books) -> None:
 async def twenty_debits_for_five(books: Books) -> None:
     one, other = books.world.member.account_id, books.world.second_member.account_id
     await books.give(one, 50)
-    answers = await asyncio.gather(*(books.post(books.transfer(one, other, 10)) for _ in range(20)))
+    answers = await all_of([books.post(books.transfer(one, other, 10)) for _ in range(20)])
     assert Counter(answer.status for answer in answers) == {201: 5, 409: 15}
     assert (await books.balance(one), await books.balance(other)) == (0, 50)
 
@@ -122,5 +133,4 @@ async def _opposing_transfers(books: Books, batch: str) -> None:
         for _ in range(12):
             assert (await books.post(some())).status in {201, 409}
 
-    work: list[Any] = [*(in_batches() for _ in range(4)), *(singly() for _ in range(8))]
-    await asyncio.gather(*work)
+    await all_of([*(in_batches() for _ in range(4)), *(singly() for _ in range(8))])
