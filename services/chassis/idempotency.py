@@ -214,7 +214,7 @@ _RECALL = text("SELECT status, body FROM idempotency_recall(:tenant, :account, :
 _STORE = text("SELECT idempotency_store(:tenant, :account, :key, :hash, CAST(:status AS smallint), :body)")
 
 
-def transaction_of(request: Request) -> AsyncSession:
+async def transaction_of(request: Request) -> AsyncSession:
     session: AsyncSession = request.state.transaction
     return session
 

@@ -86,7 +86,10 @@ class Books:
     async def state(self) -> list[list[tuple[Any, ...]]]:
         """Every row of the ledger."""
         tables = ("ledger_accounts", "ledger_transactions", "ledger_entries")
-        return [[tuple(row) for row in await self.world.fetch(f"SELECT * FROM {table} ORDER BY 1, 2, 3")] for table in tables]
+        return [
+            [tuple(row) for row in await self.world.fetch(f"SELECT * FROM {table} ORDER BY 1, 2, 3")]
+            for table in tables
+        ]
 
     async def broken(self) -> list[str]:
         async with self.database.pool.acquire() as connection:

@@ -25,12 +25,12 @@ from services.identity.tokens.refresh_tokens import RefreshTokenInvalid
 from services.identity.tokens.schemas import IssuedTokens, JsonWebKeySet, Refresh, SignedOut, SignOut
 
 
-def _database(request: Request) -> Database:
+async def _database(request: Request) -> Database:
     database: Database = request.app.state.database
     return database
 
 
-def _issuer(request: Request) -> TokenIssuer:
+async def _issuer(request: Request) -> TokenIssuer:
     issuer: TokenIssuer = request.app.state.token_issuer
     return issuer
 

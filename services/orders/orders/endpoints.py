@@ -10,6 +10,7 @@ from services.chassis.application import problems
 from services.chassis.commands import CommandAnswer
 from services.chassis.database import Database
 from services.chassis.errors import Forbidden, NotFound, Unauthenticated
+from services.chassis.hot_routes import HotRoute
 from services.chassis.idempotency import REPLAYED, IdempotencyKeyMissing, IdempotencyKeyReused, OnceKey
 from services.chassis.identity import Caller
 from services.chassis.pagination import Cursor, InvalidCursor, Limit, Page
@@ -44,24 +45,28 @@ from services.orders.orders.schemas import (
     OrderStep,
 )
 
-router = APIRouter(prefix="/v1/orders", tags=["orders"], responses=problems(Unauthenticated))
+router = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=HotRoute, responses=problems(Unauthenticated))
 
 _WRITE = (IdempotencyKeyMissing, IdempotencyKeyReused)
 _STEP = (*_WRITE, OrderNotFound, Forbidden, OrderStateConflict, OrderChanged)
 
 
-def _database(request: Request) -> Database:
+async def _database(request: Request) -> Database:
     database: Database = request.app.state.database
     return database
 
 
-def _commands(request: Request) -> OrderCommands:
+async def _commands(request: Request) -> OrderCommands:
     commands: OrderCommands = request.app.state.order_commands
     return commands
 
 
 FromDatabase = Annotated[Database, Depends(_database)]
 Commands = Annotated[OrderCommands, Depends(_commands)]
+
+
+def _json(body: str | bytes) -> Response:
+    return Response(body, media_type="application/json")
 
 
 def _answer(answer: CommandAnswer) -> Response:
@@ -103,19 +108,19 @@ async def list_orders(
     page = await queries.list_orders(
         database, caller, view=view, area_id=area_id, states=state, cursor=cursor, limit=limit
     )
-    return Response(page, media_type="application/json")
+    return _json(page)
 
 
 @router.get("/by-number/{number}", response_model=OrderReadFull, responses=problems(OrderNotFound))
 async def read_order_by_number(number: str, database: FromDatabase, caller: Caller) -> Any:
     """The order whose number somebody reads out on the phone."""
-    return await queries.read_order(database, caller, number=queries.number_of(number))
+    return _json(await queries.read_order(database, caller, number=queries.number_of(number)))
 
 
 @router.get("/{order_id}", response_model=OrderReadFull, responses=problems(OrderNotFound))
 async def read_order(order_id: UUID, database: FromDatabase, caller: Caller) -> Any:
     """One order with its history, its files and what the caller may do now."""
-    return await queries.read_order(database, caller, order_id=order_id)
+    return _json(await queries.read_order(database, caller, order_id=order_id))
 
 
 @router.post("/{order_id}/dispatch", response_model=OrderRead, responses=problems(*_STEP, OwnNeed, AssigneeCannotServe))

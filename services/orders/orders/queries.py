@@ -115,20 +115,20 @@ WHERE o.tenant_id = $1 AND ($2::uuid IS NULL OR o.id = $2) AND ($3::bigint IS NU
 
 async def read_order(
     database: Database, caller: Identity, *, order_id: UUID | None = None, number: int | None = None
-) -> dict[str, Any]:
-    """One order with history, files and the caller's actions; from the pool without what is personal."""
+) -> bytes:
+    """One order as JSON, with history, files and the caller's actions; from the pool without what is personal."""
     async with database.hot_transaction(caller.tenant_id) as connection:
         order = await find_order(connection, caller, order_id=order_id, number=number)
         sees_details = policy.sees_details(caller, order.facts)
         history = await connection.fetch(_HISTORY, caller.tenant_id, order.id) if sees_details else []
         files = await connection.fetch(_FILES, caller.tenant_id, order.id) if sees_details else []
     body: dict[str, Any] = msgspec.json.decode(order.row["full_json" if sees_details else "reduced_json"])
-    return {
-        **body,
+    body |= {
         "history": [dict(entry) for entry in history],
         "files": [dict(file) for file in files],
         "available_actions": available_actions(caller, order.facts),
     }
+    return msgspec.json.encode(body)
 
 
 _HISTORY = """

@@ -14,17 +14,17 @@ from services.chassis.pagination import Cursor, InvalidCursor, Limit, Page
 from services.points.ledger import actions, queries
 from services.points.ledger.actions import CommunityNotFound, OwnPoints, RecipientNotAMember
 from services.points.ledger.posting import LedgerCommands
-from services.points.ledger.schemas import PointsAccountRead, Award, PostingRead, StatementLine
+from services.points.ledger.schemas import Award, PointsAccountRead, PostingRead, StatementLine
 
 router = APIRouter(prefix="/v1/points", tags=["points"], responses=problems(Unauthenticated))
 
 
-def _database(request: Request) -> Database:
+async def _database(request: Request) -> Database:
     database: Database = request.app.state.database
     return database
 
 
-def _commands(request: Request) -> LedgerCommands:
+async def _commands(request: Request) -> LedgerCommands:
     commands: LedgerCommands = request.app.state.ledger_commands
     return commands
 

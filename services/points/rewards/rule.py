@@ -32,4 +32,4 @@ def reward_of(rule: Rule, *, stars: int, solved: bool) -> Reward | None:
         return None
     if bonus == 0:
         return Reward(rule.points, str(rule.points))
-    return Reward(rule.points + bonus, f"{rule.points} + {bonus}（{stars}星） = {rule.points + bonus}")
+    return Reward(rule.points + bonus, f"{rule.points} + {bonus}（{stars}星）= {rule.points + bonus}")

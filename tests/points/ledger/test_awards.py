@@ -151,9 +151,13 @@ class TestRepeating:
     async def test_a_refusal_stays_a_refusal(self, world: World, books: Books) -> None:
         """Also when the reason for it is gone."""
         newcomer = await world.add_person("newcomer", "钟国强")
-        await world.connection.execute("UPDATE memberships SET ended_at = now() WHERE account_id = $1", newcomer.account_id)
+        await world.connection.execute(
+            "UPDATE memberships SET ended_at = now() WHERE account_id = $1", newcomer.account_id
+        )
         first = await world.points_clerk.post(PATH, award(world, "newcomer"), key="monday")
-        await world.connection.execute("UPDATE memberships SET ended_at = NULL WHERE account_id = $1", newcomer.account_id)
+        await world.connection.execute(
+            "UPDATE memberships SET ended_at = NULL WHERE account_id = $1", newcomer.account_id
+        )
         again = await world.points_clerk.post(PATH, award(world, "newcomer"), key="monday")
         assert {answer.json()["code"] for answer in (first, again)} == {"recipient_not_a_member"}
         assert (await world.points_clerk.post(PATH, award(world, "newcomer"), key="tuesday")).status_code == 201

@@ -61,6 +61,10 @@ async def test_without_the_guard_the_trial_is_red(
 
 
 async def test_without_sorted_locks_batches_wait_in_a_circle(spoilt_books: Books) -> None:
+    async with connected(spoilt_books.world.settings.database_url) as owner:
+        database = await owner.fetchval("SELECT current_database()")
+        await owner.execute(f"ALTER DATABASE {database} SET deadlock_timeout = '50ms'")
+    await spoilt_books.database.pool.expire_connections()
     with pytest.raises(asyncpg.DeadlockDetectedError):
         await trials.opposing_transfers_posted_item_by_item(spoilt_books)
 

@@ -18,9 +18,14 @@ class TestPosting:
         person, moment = books.world.member.account_id, datetime(2026, 3, 16, 1, 30, tzinfo=UTC)
         answer = await books.post(
             books.gift(
-                person, 8, kind=TransactionKind.REWARD, source=("order_rated", "42"), reason="代购药品",
-                effective_at=moment, details={"sum": "8"},
-            )  # fmt: skip
+                person,
+                8,
+                kind=TransactionKind.REWARD,
+                source=("order_rated", "42"),
+                reason="代购药品",
+                effective_at=moment,
+                details={"sum": "8"},
+            )
         )
         assert (answer.status, answer.replayed) == (201, False)
         body: dict[str, Any] = msgspec.json.decode(answer.body)
@@ -35,7 +40,9 @@ class TestPosting:
         ]
         stored = (await books.world.fetch("SELECT * FROM ledger_transactions"))[0]
         assert str(stored["id"]) == body["id"]
-        assert {name: body[name] for name in ("kind", "source_kind", "source_id", "reason", "details", "recorded_by")} == {
+        assert {
+            name: body[name] for name in ("kind", "source_kind", "source_id", "reason", "details", "recorded_by")
+        } == {
             "kind": "reward",
             "source_kind": "order_rated",
             "source_id": "42",
@@ -61,7 +68,10 @@ class TestPosting:
 
     async def test_moves_points_between_more_than_two(self, books: Books) -> None:
         people = [books.world.member.account_id, books.world.second_member.account_id]
-        legs = [Leg(COMMUNITY, books.community_id, -9), *(Leg(MEMBER, person, 4 + n) for n, person in enumerate(people))]
+        legs = [
+            Leg(COMMUNITY, books.community_id, -9),
+            *(Leg(MEMBER, person, 4 + n) for n, person in enumerate(people)),
+        ]
         assert (await books.post(books.command(legs))).status == 201
         assert [await books.balance(person) for person in people] == [4, 5]
 

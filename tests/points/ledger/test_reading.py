@@ -1,6 +1,6 @@
 """GET /v1/points/account, /statement and /postings/{id}: what one may know of points."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -89,9 +89,13 @@ class TestStatement:
         await books.give(world.member.account_id, 10)
         await books.post(
             books.gift(
-                world.member.account_id, 7, kind=TransactionKind.REWARD, source=("order_rated", str(order_id)),
-                reason="代购药品 服务获5星好评", effective_at=moment,
-            )  # fmt: skip
+                world.member.account_id,
+                7,
+                kind=TransactionKind.REWARD,
+                source=("order_rated", str(order_id)),
+                reason="代购药品 服务获5星好评",
+                effective_at=moment,
+            )
         )
         await books.post(books.transfer(world.member.account_id, world.zhang.account_id, 4))
         page = (await world.member.get("/v1/points/statement")).json()
@@ -105,7 +109,7 @@ class TestStatement:
         reward = lines[1]
         assert (reward["kind"], reward["reason"]) == ("reward", "代购药品 服务获5星好评")
         assert (reward["source_kind"], reward["source_id"]) == ("order_rated", str(order_id))
-        assert reward["effective_at"] == moment.isoformat()
+        assert datetime.fromisoformat(reward["effective_at"]) == moment
         assert (await world.member.get(f"/v1/points/postings/{reward['posting_id']}")).status_code == 200
 
     async def test_of_whoever_has_earned_nothing_yet(self, world: World) -> None:

@@ -1,15 +1,15 @@
 """What must hold when many post at once. Each trial asserts what it saw; the books are audited afterwards.
 
-`test_races.py` runs them as they are, `test_guards.py` with a guard removed: then each must turn red. Nothing here retries
-a deadlock, so one that happens turns a trial red too.
+`test_races.py` runs them as they are, `test_guards.py` with a guard removed: then each must turn red. Nothing here
+retries a deadlock, so one that happens turns a trial red too.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from services.chassis.commands import CommandAnswer
 from services.points.ledger.posting import PostCommand
@@ -37,13 +37,11 @@ async def one_after_another(books: Books, first: PostCommand, second: PostComman
     return [answer, await follower]
 
 
-async def all_of(work: Sequence[Awaitable[Result]]) -> list[Result]:
-    """All results; the first failure is raised, but only when nothing is under way any more."""
-    outcomes = await asyncio.gather(*work, return_exceptions=True)
-    for outcome in outcomes:
-        if isinstance(outcome, BaseException):
-            raise outcome
-    return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+async def all_of(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
+    """All results; a failure is raised, but only when nothing is under way any more."""
+    tasks = [asyncio.create_task(each) for each in work]
+    await asyncio.wait(tasks)
+    return [task.result() for task in tasks]
 
 
 async def two_credits_of_one_account(books: Books) -> None:
@@ -57,9 +55,7 @@ async def two_credits_of_one_account(books: Books) -> None:
 async def two_postings_of_one_source(books: Books) -> None:
     person, source = books.world.member.account_id, ("order_rated", "42")
     await books.give(person, 1)
-    answers = await one_after_another(
-        books, books.gift(person, 5, source=source), books.gift(person, 5, source=source)
-    )
+    answers = await one_after_another(books, books.gift(person, 5, source=source), books.gift(person, 5, source=source))
     assert [(answer.status, answer.replayed) for answer in answers] == [(201, False), (201, True)]
     assert await books.balance(person) == 6
 
@@ -121,7 +117,8 @@ async def _opposing_transfers(books: Books, batch: str) -> None:
     def some() -> PostCommand:
         if chance.random() < 0.3:
             return books.gift(chance.choice(people), 3)
-        return books.transfer(*chance.sample(people, 2), chance.randint(1, 25))
+        one, other = chance.sample(people, 2)
+        return books.transfer(one, other, chance.randint(1, 25))
 
     async def in_batches() -> None:
         for _ in range(6):
