@@ -1,10 +1,12 @@
-"""The limit: what Postgres does when nothing but the very same SQL is asked of it, by pgbench."""
+"""The limit: what Postgres does when nothing but the very same SQL is asked of it."""
 
 import asyncio
+import os
 import re
 import shutil
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,102 +16,100 @@ from benchmarks.cores import pinned_to
 from services.chassis.database import driver_url
 
 CLIENTS = 16
-
-
-@dataclass(frozen=True)
-class Statement:
-    """One call of a SQL function as a service sends it; `:n` in `sql` counts the calls."""
-
-    service: str
-    sql: str
+"""Enough for Postgres to commit in groups; more of them only wait for each other."""
 
 
 @dataclass(frozen=True)
 class Limit:
-    """Calls per second, and their latencies as far as the program tells them."""
+    """What was reached without HTTP, and by which program."""
 
     program: str
     rate: float
+    """Calls per second."""
     calls: int
 
 
-def pieced(text: str, expressions: dict[str, str]) -> str:
-    """`text` as a SQL text expression in which some of its substrings are replaced by SQL expressions."""
-    pattern = "|".join(re.escape(found) for found in expressions)
-    pieces = re.split(f"({pattern})", text)
-    return " || ".join(expressions.get(piece) or _literal(piece) for piece in pieces if piece)
-
-
-def _literal(text: str) -> str:
-    # pgbench takes a colon before a letter for a variable, also inside of a literal.
-    return "'" + re.sub(r":(?=[A-Za-z_])", ": ", text).replace("'", "''") + "'"
-
-
-class Client:
-    """pgbench at its best place: the embedded server's own, else the one on PATH, else asyncpg in its stead."""
+class LimitProgram:
+    """pgbench, or, where there is none, the same statements from asyncpg; bound to `core`."""
 
     def __init__(self, url: str, pgbench: Path | None, *, core: int | None) -> None:
         self._url = url
         self._core = core
-        found = shutil.which("pgbench")
-        self._pgbench = pgbench if pgbench and pgbench.exists() else Path(found) if found else None
+        self._pgbench = pgbench if pgbench and pgbench.exists() else _on_path()
 
     @property
-    def program(self) -> str:
-        return "pgbench" if self._pgbench else "asyncpg (no pgbench here)"
+    def name(self) -> str:
+        return "pgbench" if self._pgbench else "asyncpg, for want of pgbench"
 
-    async def run(self, statement: Statement, *, first: int, seconds: float) -> Limit:
-        """The statement over and over from CLIENTS connections, `:n` from `first` on."""
+    async def run(self, sql: str, *, service: str, seconds: float) -> Limit:
+        """`sql` over and over on CLIENTS connections under the service's role; `:n` in it counts the calls from 0."""
         if self._pgbench:
-            return await self._run_pgbench(self._pgbench, statement, first, seconds)
-        return await self._run_asyncpg(statement, first, seconds)
+            return await self._run_pgbench(self._pgbench, sql, service, seconds)
+        return await self._run_asyncpg(sql, service, seconds)
 
-    async def _run_pgbench(self, pgbench: Path, statement: Statement, first: int, seconds: float) -> Limit:
-        script = f"\\set i :i + 1\n\\set n {first} + :client_id + {CLIENTS} * :i\n{_one_line(statement.sql)};\n"
-        with tempfile.TemporaryDirectory() as folder, pinned_to(self._core):
-            path = Path(folder, "script.sql")
-            path.write_text(script)
-            process = await asyncio.create_subprocess_exec(
-                str(pgbench),
-                *("--no-vacuum", "--protocol=prepared", f"--client={CLIENTS}", "--jobs=1", "--define=i=-1"),
-                *(f"--time={max(1, round(seconds))}", f"--file={path}", self._url),
-                env={"PGOPTIONS": f"-c role=linli_{statement.service} -c jit=off"},
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-            )
-            output, complaint = await process.communicate()
+    async def _run_pgbench(self, pgbench: Path, sql: str, service: str, seconds: float) -> Limit:
+        with tempfile.TemporaryDirectory() as folder:
+            script = Path(folder, "script.sql")
+            script.write_text(_script(sql))
+            with pinned_to(self._core):
+                process = await asyncio.create_subprocess_exec(
+                    str(pgbench),
+                    *("--no-vacuum", "--protocol=prepared", f"--client={CLIENTS}", "--jobs=1", "--define=i=-1"),
+                    *(f"--time={max(1, round(seconds))}", f"--file={script}", self._url),
+                    env={**os.environ, "PGOPTIONS": f"-c role=linli_{service} -c jit=off"},
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=asyncio.subprocess.PIPE,
+                )
+            output, complaints = await process.communicate()
         if process.returncode != 0:
-            raise RuntimeError(f"pgbench failed: {complaint.decode()[-1000:]}")
-        return _read(output.decode())
+            raise RuntimeError(f"pgbench failed: {complaints.decode()[-2000:]}")
+        return read_pgbench(output.decode())
 
-    async def _run_asyncpg(self, statement: Statement, first: int, seconds: float) -> Limit:
-        sql = statement.sql.replace(":n", "$1::bigint")
-        counter = iter(range(first, first + 2**40))
-        ends_at = time.perf_counter() + seconds
+    async def _run_asyncpg(self, sql: str, service: str, seconds: float) -> Limit:
+        statement = sql.replace(":n", "$1::bigint")
+        numbers = iter(range(2**62))
+        begun_at = time.perf_counter()
 
         async def call_until_the_end() -> int:
-            connection = await asyncpg.connect(
-                driver_url(self._url), server_settings={"role": f"linli_{statement.service}", "jit": "off"}
-            )
+            settings = {"role": f"linli_{service}", "jit": "off"}
+            connection = await asyncpg.connect(driver_url(self._url), server_settings=settings)
             calls = 0
-            while time.perf_counter() < ends_at:
-                await connection.fetchrow(sql, next(counter))
+            while time.perf_counter() - begun_at < seconds:
+                await connection.fetchrow(statement, next(numbers))
                 calls += 1
             await connection.close()
             return calls
 
-        begun_at = time.perf_counter()
         calls = sum(await asyncio.gather(*(call_until_the_end() for _ in range(CLIENTS))))
-        return Limit(self.program, calls / (time.perf_counter() - begun_at), calls)
+        return Limit(self.name, calls / (time.perf_counter() - begun_at), calls)
 
 
-def _one_line(sql: str) -> str:
-    return " ".join(sql.split()).replace(":n", "(:n)::bigint")
+def pieced(text: str, replaced: Mapping[str, str]) -> str:
+    """`text` as a SQL text expression, with SQL expressions in place of some of its substrings."""
+    pattern = "|".join(re.escape(found) for found in replaced)
+    pieces = re.split(f"({pattern})", text)
+    return " || ".join(replaced.get(piece) or _literal(piece) for piece in pieces if piece)
 
 
-def _read(output: str) -> Limit:
+def read_pgbench(output: str) -> Limit:
+    """Raises RuntimeError for a report that is none."""
     rate = re.search(r"tps = ([0-9.]+) \(without initial connection time\)", output)
     calls = re.search(r"number of transactions actually processed: (\d+)", output)
     if rate is None or calls is None:
         raise RuntimeError(f"pgbench answered: {output}")
     return Limit("pgbench", float(rate[1]), int(calls[1]))
+
+
+def _literal(text: str) -> str:
+    # pgbench would take a colon before a letter for a variable, inside of a literal too.
+    return "'" + re.sub(r":(?=[A-Za-z_])", ": ", text).replace("'", "''") + "'"
+
+
+def _script(sql: str) -> str:
+    statement = " ".join(sql.split()).replace(":n", "(:n)::bigint")
+    return f"\\set i :i + 1\n\\set n :client_id + {CLIENTS} * :i\n{statement};\n"
+
+
+def _on_path() -> Path | None:
+    found = shutil.which("pgbench")
+    return Path(found) if found else None

@@ -7,10 +7,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TextIO
 
 import httpx2
 
@@ -30,18 +32,41 @@ class Setup(StrEnum):
     SEPARATE = "gateway, separate processes"
 
 
+class ServerNotReady(RuntimeError):
+    """The text ends with what the server said."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server."""
+
+    port: int
+    process_ids: list[int]
+
+
 @asynccontextmanager
-async def serving(setup: Setup, service: str, environment: dict[str, str], *, core: int | None) -> AsyncIterator[int]:
-    """The port of a running server, whose processes share one core; all of them have ended on leaving."""
-    with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as listener:
+async def serving(
+    setup: Setup, service: str, environment: Mapping[str, str], *, core: int | None
+) -> AsyncIterator[Server]:
+    """A server whose processes share one core, and have ended on leaving. Raises ServerNotReady.
+
+    `service` says which one, where it is measured alone.
+    """
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        Path(folder, "log").open("w+") as log,
+    ):
         processes = [
-            _start(arguments, {**environment, **urls}, listener, core)
+            _start(arguments, {**os.environ, **environment, **urls}, listener, core, log)
             for arguments, urls in _processes(setup, service, Path(folder), listener)
         ]
         try:
             port = listener.getsockname()[1]
-            await _until_ready(f"http://127.0.0.1:{port}", processes)
-            yield port
+            if not await _gets_ready(f"http://127.0.0.1:{port}", processes):
+                log.seek(0)
+                raise ServerNotReady(f"{setup} did not get ready: {log.read()[-3000:]}")
+            yield Server(port, [process.pid for process in processes])
         finally:
             for process in reversed(processes):
                 process.terminate()
@@ -52,6 +77,7 @@ async def serving(setup: Setup, service: str, environment: dict[str, str], *, co
 def _processes(
     setup: Setup, service: str, folder: Path, listener: socket.socket
 ) -> list[tuple[list[str], dict[str, str]]]:
+    """What to serve, and what it has to know about the others."""
     public = ["--descriptor", str(listener.fileno())]
     if setup is Setup.SERVICE:
         return [([service, *public], {})]
@@ -62,31 +88,27 @@ def _processes(
 
 
 def _start(
-    arguments: list[str], environment: dict[str, str], listener: socket.socket, core: int | None
+    arguments: list[str], environment: Mapping[str, str], listener: socket.socket, core: int | None, log: TextIO
 ) -> "subprocess.Popen[bytes]":
     with pinned_to(core):
         return subprocess.Popen(
             [sys.executable, "-m", "launcher", "serve", *arguments, "--end-with-parent"],
             stdin=subprocess.PIPE,  # closed when we end, however we end: that ends the server
-            stdout=subprocess.DEVNULL,
-            env={**os.environ, **environment},
+            stdout=log,
+            stderr=log,
+            env=environment,
             cwd=PROJECT,
             pass_fds=[listener.fileno()],
             start_new_session=True,
         )
 
 
-async def _until_ready(url: str, processes: list["subprocess.Popen[bytes]"]) -> None:
+async def _gets_ready(url: str, processes: list["subprocess.Popen[bytes]"]) -> bool:
     gives_up_at = time.monotonic() + READY_TIMEOUT_SECONDS
     async with httpx2.AsyncClient(trust_env=False, timeout=5.0) as client:
-        while not await _is_ready(client, url):
-            if any(process.poll() is not None for process in processes) or time.monotonic() > gives_up_at:
-                raise RuntimeError("the server did not get ready; what it says stands above")
+        while all(process.poll() is None for process in processes) and time.monotonic() < gives_up_at:
+            with suppress(httpx2.HTTPError):
+                if (await client.get(f"{url}/ready")).status_code == httpx2.codes.OK:
+                    return True
             await asyncio.sleep(0.05)
-
-
-async def _is_ready(client: httpx2.AsyncClient, url: str) -> bool:
-    try:
-        return (await client.get(f"{url}/ready")).status_code == httpx2.codes.OK
-    except httpx2.HTTPError:
-        return False
+    return False

@@ -1,4 +1,4 @@
--- A person's points as the API answers them (services/points/ledger/schemas.py AccountRead); nothing yet is a balance of 0.
+-- A person's points as the API answers them (services/points/ledger/schemas.py PointsAccountRead). Nothing yet is 0.
 CREATE FUNCTION points_account(p_tenant uuid, p_owner uuid) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     account ledger_accounts;

@@ -43,6 +43,8 @@ from services.events import Event
 logger = logging.getLogger(__name__)
 
 VERSION = "0.1.0"
+MULTIPART_ROOM_BYTES = 100_000
+"""What multipart/form-data may add to a file."""
 
 Resources = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 """Opens what a service keeps beside its database, puts it on `app.state`, and closes it."""
@@ -65,7 +67,6 @@ def create_service(
         redoc_url=None,
         redirect_slashes=False,
         lifespan=_lifespan(name, settings, subscriptions or {}, resources),
-        max_body_size=settings.max_upload_bytes + 100_000,
         responses=problems(InvalidRequest),
         generate_unique_id_function=lambda route: route.name,
     )
@@ -75,7 +76,7 @@ def create_service(
         app.include_router(router)
     answer_problems(app)
     _document_problems(app)
-    app.add_middleware(RequestGuard)
+    app.add_middleware(RequestGuard, limit_bytes=settings.max_upload_bytes + MULTIPART_ROOM_BYTES)
     return app
 
 

@@ -1,6 +1,7 @@
 """Problems: refusals with a stable code, a status and a sentence in Chinese and English (RFC 9457)."""
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any, ClassVar
 
 import msgspec
@@ -8,6 +9,9 @@ import msgspec
 from services.chassis.request_context import request_id
 
 PROBLEM_JSON = "application/problem+json"
+MOST_ERRORS = 20
+LONGEST_FIELD = 60
+"""Characters of a field's name: an unknown one is the sender's own text."""
 
 
 class Problem(Exception):
@@ -122,8 +126,11 @@ class InternalError(Problem):
 
 
 def invalid_request(errors: Iterable[Mapping[str, Any]]) -> InvalidRequest:
-    """From pydantic's error list; never repeats the value that was sent."""
-    rows = [{"field": ".".join(str(part) for part in error["loc"]), "message": str(error["msg"])} for error in errors]
+    """From pydantic's error list, the first of them; never repeats the value that was sent."""
+    rows = [
+        {"field": ".".join(str(part)[:LONGEST_FIELD] for part in error["loc"]), "message": str(error["msg"])}
+        for error in islice(errors, MOST_ERRORS)
+    ]
     return InvalidRequest(fields=", ".join(dict.fromkeys(row["field"] for row in rows)), errors=rows)
 
 

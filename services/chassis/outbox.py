@@ -21,6 +21,7 @@ Effect = Callable[[Any, UUID, Any], Awaitable[None]]
 
 CHANNEL = "linli_outbox"
 LONGEST_PAUSE_SECONDS = 3600.0
+CONTENTION_PAUSE_SECONDS = 0.05
 
 
 class DeliveryWorker:
@@ -39,17 +40,21 @@ class DeliveryWorker:
         self._wake = asyncio.Event()
 
     async def run(self) -> None:
-        """Until cancelled. Survives a restart of the database."""
+        """Until cancelled. Survives a restart of the database, and works without an ear."""
         async with _Ear(self._database, self._wake) as ear:
             while True:
                 self._wake.clear()
-                try:
-                    await ear.listen()
-                    await self.deliver_due()
-                except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
-                    logger.warning("delivery to %s paused: %s", self._listener, type(error).__name__)
+                await self._attempt(ear.listen)
+                await self._attempt(self.deliver_due)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), self._poll_seconds)
+
+    async def _attempt(self, step: Callable[[], Awaitable[object]]) -> None:
+        """Whatever went wrong, the next turn comes: a worker that died would stop every later delivery."""
+        try:
+            await step()
+        except Exception as error:
+            logger.warning("delivery to %s paused: %s", self._listener, type(error).__name__)
 
     async def deliver_due(self) -> int:
         """Delivers everything due now, in all tenants; the number of deliveries that took effect."""
@@ -87,7 +92,7 @@ class DeliveryWorker:
     async def _put_off(self, connection: Any, tenant_id: UUID, due: asyncpg.Record, error: Exception) -> None:
         """A failing effect keeps its row: attempts, last error and next time. Nothing is ever dropped."""
         attempts = due["attempts"] + 1
-        pause = min(0.05 if _is_contention(error) else 2.0**attempts, LONGEST_PAUSE_SECONDS)
+        pause = CONTENTION_PAUSE_SECONDS if _is_contention(error) else _pause_after(attempts)
         logger.error("effect of %s on %s failed (attempt %d)", due["kind"], self._listener, attempts, exc_info=error)
         next_time = clock.now() + timedelta(seconds=pause)
         await connection.execute(
@@ -121,6 +126,10 @@ class _Ear:
             return
         self._connection = await self._database.connect()
         await self._connection.add_listener(CHANNEL, lambda *_: self._wake.set())
+
+
+def _pause_after(attempts: int) -> float:
+    return min(2.0 ** min(attempts, 20), LONGEST_PAUSE_SECONDS)  # 2.0**1024 overflows, some forty days on
 
 
 def _is_contention(error: Exception) -> bool:

@@ -35,13 +35,25 @@ def encode_cursor(*key: Any) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode(key, enc_hook=str)).rstrip(b"=").decode()
 
 
-Key = TypeVar("Key")
+Key = TypeVar("Key", bound=tuple[Any, ...])
 
 
 def decode_cursor(cursor: str, key: type[Key]) -> Key:
-    """The key behind a cursor, as a tuple type such as `tuple[int]`; raises InvalidCursor for anything else."""
+    """The key behind a cursor, as a tuple type such as `tuple[int]`; raises InvalidCursor for anything else.
+
+    Postgres takes the parts as they are: no text has a NUL, no number more than 64 bits.
+    """
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        return msgspec.json.decode(raw, type=key)
+        parts: Key = msgspec.json.decode(raw, type=key)
     except (ValueError, binascii.Error, msgspec.DecodeError) as error:
         raise InvalidCursor from error
+    if not all(_is_storable(part) for part in parts):
+        raise InvalidCursor
+    return parts
+
+
+def _is_storable(part: Any) -> bool:
+    if isinstance(part, int):
+        return -(2**63) <= part < 2**63
+    return not isinstance(part, str) or "\0" not in part

@@ -1,9 +1,10 @@
-"""The outermost layer of a service: the request id, and an answer even when something unforeseen breaks."""
+"""The outermost layer of a service: the request id, a limit on bodies, and an answer even when something breaks."""
 
 import logging
 from typing import Any
 
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.chassis.errors import PROBLEM_JSON, InternalError, problem_body
@@ -24,10 +25,14 @@ def sane_request_id(offered: str) -> str:
 
 
 class RequestGuard:
-    """Pure ASGI middleware: an exception nobody expected is logged by its type and answered as a 500 problem."""
+    """Pure ASGI middleware: an exception nobody expected is logged by its type and answered as a 500 problem.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Reading a body of more than `limit_bytes` raises HTTPException 413.
+    """
+
+    def __init__(self, app: ASGIApp, limit_bytes: int) -> None:
         self._app = app
+        self._limit_bytes = limit_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -38,7 +43,7 @@ class RequestGuard:
         token = request_id.set(identifier)
         answer = _Answer(send, identifier)
         try:
-            await self._app(scope, receive, answer)
+            await self._app(scope, _limited(receive, self._limit_bytes), answer)
         except Exception:
             logger.exception("unforeseen error in %s %s", scope["method"], _route_of(scope))
             if answer.has_started:
@@ -46,6 +51,20 @@ class RequestGuard:
             await _answer_internal_error(scope, headers, answer)
         finally:
             request_id.reset(token)
+
+
+def _limited(receive: Receive, limit_bytes: int) -> Receive:
+    received_bytes = 0
+
+    async def receive_within_limit() -> Message:
+        nonlocal received_bytes
+        message = await receive()
+        received_bytes += len(message.get("body", b""))
+        if received_bytes > limit_bytes:
+            raise HTTPException(413)
+        return message
+
+    return receive_within_limit
 
 
 class _Answer:

@@ -3,8 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, FastAPI, File, Form, Request, Response, UploadFile
+from pydantic import Field
 from sqlalchemy import text
 
 from services.chassis.application import create_service
@@ -12,7 +14,8 @@ from services.chassis.commands import Command
 from services.chassis.errors import Problem
 from services.chassis.idempotency import ONCE, REPLAYED, OnceKey, TenantRoute, Transaction
 from services.chassis.identity import Caller
-from services.chassis.schemas import Body, Latitude, Line, Moment, Name, Phone
+from services.chassis.pagination import Cursor, Limit
+from services.chassis.schemas import Body, Latitude, Line, Longitude, Moment, Name, Paragraph, Phone
 from services.chassis.settings import Settings
 
 SERVICE = "grid"
@@ -38,11 +41,12 @@ class Everything(Body):
     """One field of each kind the chassis offers."""
 
     name: Name | None = None
+    words: Paragraph | None = None
     phone: Phone | None = None
     moment: Moment | None = None
-    lng: float | None = None
+    lng: Longitude | None = None
     lat: Latitude | None = None
-    count: int | None = None
+    count: Annotated[int | None, Field(ge=0, le=2**53)] = None
 
 
 cold = APIRouter(prefix="/v1/cold", route_class=TenantRoute)
@@ -106,6 +110,11 @@ async def command_effect(request: Request, body: EffectMaking, caller: Caller, o
 @hot.post("/everything")
 async def take_everything(body: Everything) -> Everything:
     return body
+
+
+@hot.get("/{id}/things")
+async def list_things(id: UUID, since: Moment | None = None, limit: Limit = 20, cursor: Cursor = None) -> None:
+    """Parameters of each place and kind."""
 
 
 @hot.get("/{number}/broken")

@@ -1,7 +1,8 @@
-"""Every fact reaches every listener, and has its effect once: whoever dies, fails, is late or does not hear the bell."""
+"""Every fact reaches every listener and has its effect once, whoever dies, fails, is late or does not hear the bell."""
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -66,14 +67,18 @@ async def record(
 ) -> UUID:
     """A rated order, told the way orders tell it."""
     event_id = new_id()
-    event = OrderRated(
-        order_id=event_id, number=number, order_kind="buy_medicine", community_id=event_id, assignee_id=event_id,
-        stars=5, solved=True, rated_at=clock.now(),
-    )  # fmt: skip
     await (connection or world.connection).execute(
-        _RECORD, world.tenant_id, event_id, kind, event.model_dump_json(), list(listeners), clock.now()
+        _RECORD, world.tenant_id, event_id, kind, rated(number), list(listeners), clock.now()
     )
     return event_id
+
+
+def rated(number: int) -> str:
+    event = OrderRated(
+        order_id=new_id(), number=number, order_kind="buy_medicine", community_id=new_id(), assignee_id=new_id(),
+        stars=5, solved=True, rated_at=clock.now(),
+    )  # fmt: skip
+    return event.model_dump_json()
 
 
 async def delivery(world: World, event_id: UUID) -> asyncpg.Record:
@@ -82,9 +87,10 @@ async def delivery(world: World, event_id: UUID) -> asyncpg.Record:
 
 
 async def eventually(is_so: Callable[[], Awaitable[bool]], *, within_seconds: float) -> None:
-    async with asyncio.timeout(within_seconds):
-        while not await is_so():
-            await asyncio.sleep(0.01)
+    gives_up_at = time.monotonic() + within_seconds
+    while not await is_so():
+        assert time.monotonic() < gives_up_at, f"not so within {within_seconds} s"
+        await asyncio.sleep(0.01)
 
 
 def has_effects(world: World, *notes: str) -> Callable[[], Awaitable[bool]]:
@@ -94,18 +100,21 @@ def has_effects(world: World, *notes: str) -> Callable[[], Awaitable[bool]]:
     return check
 
 
-async def listens(points: Database, world: World) -> None:
+async def listens(world: World) -> None:
     """Returns once the worker hears NOTIFY."""
 
     async def check() -> bool:
-        async with connected(world.settings.database_url) as owner:
-            return bool(
-                await owner.fetch(
-                    "SELECT 1 FROM pg_stat_activity WHERE application_name = 'linli-points' AND query LIKE 'LISTEN%'"
-                )
-            )
+        return await ears(world) == 1
 
     await eventually(check, within_seconds=5)
+
+
+async def ears(world: World) -> int:
+    async with connected(world.settings.database_url) as owner:
+        return int(await owner.fetchval(_EARS))
+
+
+_EARS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
 
 
 class TestOnce:
@@ -123,6 +132,27 @@ class TestOnce:
         assert sum(delivered) == 30
         assert sum(count > 0 for count in delivered) > 1
         assert await effects_of(world) == [f"{number}" for number in range(10, 40)]
+
+    async def test_a_slow_effect_holds_up_nobody_else(self, world: World, points: Database) -> None:
+        """While one worker is busy with the first fact, another passes it by and delivers the second."""
+        begun, may_end = asyncio.Event(), asyncio.Event()
+
+        async def wait(connection: Any, tenant_id: UUID, event: OrderRated) -> None:
+            begun.set()
+            await may_end.wait()
+            await reward(connection, tenant_id, event)
+
+        await record(world, 1)
+        slow = asyncio.create_task(worker_of(points, wait).deliver_due())
+        await begun.wait()
+        await record(world, 2)
+        try:
+            assert await asyncio.wait_for(worker_of(points).deliver_due(), 5) == 1
+            assert await effects_of(world) == ["2"]
+        finally:
+            may_end.set()
+        assert await slow == 1
+        assert await effects_of(world) == ["1", "2"]
 
     async def test_what_was_delivered_stays_delivered(self, world: World, points: Database) -> None:
         event_id = await record(world)
@@ -249,7 +279,7 @@ class TestFailure:
         assert seconds_between(before, (await delivery(world, event_id))["due_at"]) < 0.5
 
     async def test_an_effect_and_its_delivery_commit_together(self, world: World, points: Database) -> None:
-        """The session dies after the effect was written and before "delivered": both are gone, and happen once later."""
+        """A session that dies after the effect and before "delivered" leaves neither; later both happen once."""
 
         async def reward_and_die(connection: Any, tenant_id: UUID, event: OrderRated) -> None:
             await reward(connection, tenant_id, event)
@@ -287,7 +317,7 @@ class TestWaking:
     async def test_notify_wakes_within_a_second(self, world: World, points: Database) -> None:
         """Long before the next poll, which is a minute away."""
         async with running(worker_of(points, poll_seconds=60).run(), name="deliveries"):
-            await listens(points, world)
+            await listens(world)
             for number in (1, 2):
                 await record(world, number)
                 await eventually(has_effects(world, *"12"[:number]), within_seconds=1)
@@ -295,11 +325,13 @@ class TestWaking:
     async def test_polling_alone_is_enough(self, world: World, points: Database) -> None:
         """A fact whose NOTIFY was lost is found by looking."""
         async with running(worker_of(points, poll_seconds=0.05).run(), name="deliveries"):
-            await listens(points, world)
-            await asyncio.sleep(0.1)
-            await world.connection.execute("SET linli_test.quiet = on")
-            event_id = await record(world, listeners=())
-            await world.insert("outbox_deliveries", event_id=event_id, listener="points", due_at=clock.now())
+            await listens(world)
+            event_id = new_id()
+            async with world.connection.transaction():
+                await world.insert(
+                    "outbox_events", id=event_id, kind="order_rated", payload=rated(1), occurred_at=clock.now()
+                )
+                await world.insert("outbox_deliveries", event_id=event_id, listener="points", due_at=clock.now())
             await eventually(has_effects(world, "1"), within_seconds=2)
 
     async def test_without_an_ear_it_still_polls(
@@ -319,7 +351,7 @@ class TestWaking:
         """A restart of the database, a fail-over: it goes on by itself, ear and all."""
         async with running(worker_of(points, poll_seconds=0.1).run(), name="deliveries"):
             for number in (1, 2, 3):
-                await listens(points, world)
+                await listens(world)
                 async with connected(world.settings.database_url) as owner:
                     assert await end_sessions(owner, "linli-points") > 0
                 await record(world, number)
@@ -347,10 +379,9 @@ class TestWaking:
     async def test_it_ends_when_it_is_told(self, world: World, points: Database) -> None:
         """Its session with the database too."""
         async with running(worker_of(points).run(), name="deliveries"):
-            await listens(points, world)
+            await listens(world)
 
         async def is_gone() -> bool:
-            async with connected(world.settings.database_url) as owner:
-                return not await owner.fetch("SELECT 1 FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
+            return await ears(world) == 0
 
         await eventually(is_gone, within_seconds=2)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from services.chassis.application import problems
 from services.chassis.database import Database
 from services.chassis.errors import Forbidden, NotFound, Unauthenticated
+from services.chassis.hot_routes import HotRoute
 from services.chassis.idempotency import REPLAYED, IdempotencyKeyMissing, IdempotencyKeyReused, OnceKey
 from services.chassis.identity import Caller
 from services.chassis.pagination import Cursor, InvalidCursor, Limit, Page
@@ -16,7 +17,7 @@ from services.points.ledger.actions import CommunityNotFound, OwnPoints, Recipie
 from services.points.ledger.posting import LedgerCommands
 from services.points.ledger.schemas import Award, PointsAccountRead, PostingRead, StatementLine
 
-router = APIRouter(prefix="/v1/points", tags=["points"], responses=problems(Unauthenticated))
+router = APIRouter(prefix="/v1/points", tags=["points"], route_class=HotRoute, responses=problems(Unauthenticated))
 
 
 async def _database(request: Request) -> Database:

@@ -24,8 +24,8 @@ BATCH = "SELECT status, body, replayed FROM ledger_post_batch($1, $2)"
 async def posted_but_not_committed(books: Books, command: PostCommand) -> AsyncIterator[CommandAnswer]:
     """Within, the posting's transaction is open; it commits on leaving."""
     async with books.database.pool.acquire() as connection, connection.transaction():
-        row = await connection.fetchrow("SELECT * FROM ledger_post($1, $2)", books.world.tenant_id, as_json(command))
-        yield CommandAnswer(*row)
+        rows = await connection.fetch("SELECT * FROM ledger_post($1, $2)", books.world.tenant_id, as_json(command))
+        yield CommandAnswer(*rows[0])
 
 
 async def one_after_another(books: Books, first: PostCommand, second: PostCommand) -> list[CommandAnswer]:
@@ -41,6 +41,9 @@ async def all_of(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
     """All results; a failure is raised, but only when nothing is under way any more."""
     tasks = [asyncio.create_task(each) for each in work]
     await asyncio.wait(tasks)
+    failures = [failure for task in tasks if (failure := task.exception()) is not None]
+    if failures:
+        raise failures[0]
     return [task.result() for task in tasks]
 
 

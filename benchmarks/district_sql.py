@@ -1,0 +1,246 @@
+"""The SQL that makes the district: sets of rows by arithmetic, so that a million orders take a fraction of a minute."""
+
+from benchmarks.numbering import (
+    BUILDINGS,
+    COMMUNITIES,
+    DISTRICT,
+    FIRST_BUILDING,
+    FIRST_CLERK,
+    FIRST_COMMUNITY,
+    FIRST_DISPATCHER,
+    FIRST_SUBDISTRICT,
+    PEOPLE,
+    RESIDENTS,
+    Family,
+    numbered_sql,
+)
+
+PAST_ANSWERS = 20_000
+PAST_POSTINGS = 20_000
+"""Remembered answers and postings from before: what is planned for as empty would be read in full."""
+
+
+def _id(family: Family, number: str) -> str:
+    return f"({numbered_sql(family, number)})::uuid"
+
+
+_COMMUNITY = _id(Family.AREA, f"{FIRST_COMMUNITY} + n % {COMMUNITIES}")
+_BUILDING = _id(Family.AREA, f"{FIRST_BUILDING} + n % {BUILDINGS}")
+_TOP = _id(Family.AREA, "1")
+_SUBDISTRICT = _id(Family.AREA, f"{FIRST_SUBDISTRICT} + n % 4")
+_PERSON = _id(Family.ACCOUNT, f"n % {PEOPLE}")
+_HELPER = _id(Family.ACCOUNT, f"(n + {COMMUNITIES}) % {PEOPLE}")
+_RESIDENT = _id(Family.RESIDENT, f"n % {RESIDENTS}")
+_HOUSEHOLD = _id(Family.HOUSEHOLD, f"n % {RESIDENTS}")
+_NOBODYS_OWN = f"{PEOPLE} + n % {RESIDENTS - PEOPLE}"
+"""The number of a resident without an account, of the same community."""
+
+_ACCOUNTS = f"""(
+    SELECT generate_series(0, {PEOPLE - 1}) AS n
+    UNION ALL SELECT generate_series({FIRST_DISPATCHER}, {FIRST_DISPATCHER + COMMUNITIES - 1})
+    UNION ALL SELECT generate_series({FIRST_CLERK}, {FIRST_CLERK + COMMUNITIES - 1})
+) AS numbers"""
+_AREAS = "areas (tenant_id, id, parent_id, level, code, name, ancestor_ids, community_id)"
+
+FOUNDATION = (
+    f"INSERT INTO tenants (id, code, name) VALUES ('{DISTRICT}', '990001', '源城区')",
+    f"""
+    INSERT INTO area_levels (tenant_id, level, name, depth)
+    SELECT '{DISTRICT}', level, name, depth
+    FROM unnest(ARRAY['district', 'subdistrict', 'community', 'building'], ARRAY['区', '街道', '社区', '楼栋'])
+        WITH ORDINALITY AS l (level, name, depth)
+    """,
+    f"INSERT INTO area_tree_versions (tenant_id, version) VALUES ('{DISTRICT}', 1)",
+    f"INSERT INTO {_AREAS} VALUES ('{DISTRICT}', {_TOP}, NULL, 'district', '990001', '源城区', ARRAY[{_TOP}], NULL)",
+    f"""
+    INSERT INTO {_AREAS}
+    SELECT '{DISTRICT}', {_SUBDISTRICT}, {_TOP}, 'subdistrict', '990001' || lpad((n + 1)::text, 3, '0'),
+        '第' || n + 1 || '街道', ARRAY[{_TOP}, {_SUBDISTRICT}], NULL
+    FROM generate_series(0, 3) AS n
+    """,
+    f"""
+    INSERT INTO {_AREAS}
+    SELECT '{DISTRICT}', {_COMMUNITY}, {_SUBDISTRICT}, 'community', '990001100' || lpad(n::text, 3, '0'),
+        '第' || n + 1 || '社区', ARRAY[{_TOP}, {_SUBDISTRICT}, {_COMMUNITY}], {_COMMUNITY}
+    FROM generate_series(0, {COMMUNITIES - 1}) AS n
+    """,
+    f"""
+    INSERT INTO {_AREAS}
+    SELECT '{DISTRICT}', {_BUILDING}, {_COMMUNITY}, 'building', '990001200' || lpad(n::text, 6, '0'),
+        n / {COMMUNITIES} + 1 || '栋', ARRAY[{_TOP}, {_SUBDISTRICT}, {_COMMUNITY}, {_BUILDING}], {_COMMUNITY}
+    FROM generate_series(0, {BUILDINGS - 1}) AS n
+    """,
+    f"INSERT INTO accounts (id, name) SELECT {_id(Family.ACCOUNT, 'n')}, '陈志' || n FROM {_ACCOUNTS}",
+    f"INSERT INTO memberships (tenant_id, account_id) SELECT '{DISTRICT}', {_id(Family.ACCOUNT, 'n')} FROM {_ACCOUNTS}",
+    f"""
+    INSERT INTO sessions (id, account_id, tenant_id, method, expires_at)
+    SELECT {_id(Family.SESSION, "n")}, {_id(Family.ACCOUNT, "n")}, '{DISTRICT}', 'demo', now() + interval '1 day'
+    FROM {_ACCOUNTS}
+    """,
+    f"""
+    INSERT INTO grants (tenant_id, id, account_id, role, area_id)
+    SELECT '{DISTRICT}', {_id(Family.GRANT, "n")}, {_id(Family.ACCOUNT, "n")},
+        CASE WHEN n < {FIRST_DISPATCHER} THEN 'member' WHEN n < {FIRST_CLERK} THEN 'dispatcher' ELSE 'points_clerk' END,
+        {_COMMUNITY}
+    FROM {_ACCOUNTS}
+    """,
+    f"""
+    INSERT INTO households (tenant_id, id, area_id, dwelling)
+    SELECT '{DISTRICT}', {_HOUSEHOLD}, {_BUILDING}, n / {BUILDINGS} + 1 || '单元502'
+    FROM generate_series(0, {RESIDENTS - 1}) AS n
+    """,
+    f"""
+    INSERT INTO residents (tenant_id, id, name, phone, account_id)
+    SELECT '{DISTRICT}', {_RESIDENT}, '张德' || n, '138' || lpad(n::text, 8, '0'), CASE WHEN n < {PEOPLE} THEN {_PERSON} END
+    FROM generate_series(0, {RESIDENTS - 1}) AS n
+    """,
+    f"""
+    INSERT INTO household_members (tenant_id, household_id, resident_id)
+    SELECT '{DISTRICT}', {_HOUSEHOLD}, {_RESIDENT} FROM generate_series(0, {RESIDENTS - 1}) AS n
+    """,
+    f"""
+    INSERT INTO order_kinds (tenant_id, id, name, category)
+    VALUES ('{DISTRICT}', 'buy_medicine', '代购药品', 'care'), ('{DISTRICT}', 'home_repair', '家电维修', 'repair')
+    """,
+    f"""
+    INSERT INTO idempotency_keys (tenant_id, service, account_id, key, request_hash, status, body)
+    SELECT '{DISTRICT}', service, {_PERSON}, 'past-' || n, sha256(n::text::bytea), 200, '{{}}'
+    FROM generate_series(1, {PAST_ANSWERS}) AS n, unnest(ARRAY['linli_orders', 'linli_points']) AS service
+    """,
+    f"""
+    INSERT INTO ledger_accounts (tenant_id, id, asset, kind, owner_id)
+    SELECT '{DISTRICT}', {_id(Family.LEDGER_ACCOUNT, "n")}, 'points', 'member', {_PERSON}
+    FROM generate_series(0, {PEOPLE - 1}) AS n
+    UNION ALL
+    SELECT '{DISTRICT}', {_id(Family.LEDGER_ACCOUNT, f"{PEOPLE} + n")}, 'points', 'issuing_community', {_COMMUNITY}
+    FROM generate_series(0, {COMMUNITIES - 1}) AS n
+    """,
+    f"""
+    INSERT INTO ledger_transactions
+        (tenant_id, id, kind, source_kind, source_id, reason, effective_at, recorded_by)
+    SELECT '{DISTRICT}', {_id(Family.PAST_POSTING, "n")}, 'award', 'award', {_id(Family.PAST_POSTING, "n")},
+        '重阳节敬老志愿服务', now(), {_id(Family.ACCOUNT, f"{FIRST_CLERK} + n % {COMMUNITIES}")}
+    FROM generate_series(0, {PAST_POSTINGS - 1}) AS n
+    """,
+    f"""
+    INSERT INTO ledger_entries (tenant_id, account_id, sequence, transaction_id, amount, balance_after)
+    SELECT '{DISTRICT}', {_id(Family.LEDGER_ACCOUNT, f"n % {PEOPLE}")}, n / {PEOPLE} + 1,
+        {_id(Family.PAST_POSTING, "n")}, 5, 5 * (n / {PEOPLE} + 1)
+    FROM generate_series(0, {PAST_POSTINGS - 1}) AS n
+    UNION ALL
+    SELECT '{DISTRICT}', {_id(Family.LEDGER_ACCOUNT, f"{PEOPLE} + n % {COMMUNITIES}")}, n / {COMMUNITIES} + 1,
+        {_id(Family.PAST_POSTING, "n")}, -5, -5 * (n / {COMMUNITIES} + 1)
+    FROM generate_series(0, {PAST_POSTINGS - 1}) AS n
+    """,
+)
+
+SECONDARY_INDEXES = """
+SELECT i.indexrelid::regclass::text AS name, pg_get_indexdef(i.indexrelid) AS definition
+FROM pg_index i WHERE i.indrelid = 'orders'::regclass AND NOT i.indisunique
+"""
+
+_ORDERS = """orders (
+    tenant_id, id, kind, state, version, area_id, community_id, household_id, resident_id, placed_by, assignee_id,
+    description, contact_name, contact_phone, address, placed_at, dispatched_at, accepted_at, started_at, completed_at,
+    rated_at, cancelled_at, completion_note, stars, solved
+)"""
+
+PAST_ORDERS = f"""
+INSERT INTO {_ORDERS}
+SELECT '{DISTRICT}', {_id(Family.PAST_ORDER, "n")}, kind, state,
+    CASE state
+        WHEN 'placed' THEN 1 WHEN 'dispatched' THEN 2 WHEN 'accepted' THEN 3 WHEN 'in_progress' THEN 4
+        WHEN 'completed' THEN 4 WHEN 'rated' THEN 5 ELSE 2
+    END,
+    {_BUILDING}, {_COMMUNITY}, {_HOUSEHOLD}, {_RESIDENT}, {_PERSON},
+    CASE WHEN state NOT IN ('placed', 'dispatched', 'cancelled') THEN {_HELPER} END,
+    '代购一周降压药，药单在药盒里，请周一上午送到', '张德' || n % {RESIDENTS},
+    '138' || lpad((n % {RESIDENTS})::text, 8, '0'), '万隆一品小区' || n % {BUILDINGS} || '栋2单元502', placed_at,
+    CASE WHEN state NOT IN ('placed', 'cancelled') THEN placed_at + interval '5 minutes' END,
+    CASE WHEN state IN ('accepted', 'in_progress', 'completed', 'rated') THEN placed_at + interval '10 minutes' END,
+    CASE WHEN state = 'in_progress' THEN placed_at + interval '20 minutes' END,
+    CASE WHEN state IN ('completed', 'rated') THEN placed_at + interval '1 hour' END,
+    CASE WHEN state = 'rated' THEN placed_at + interval '2 hours' END,
+    CASE WHEN state = 'cancelled' THEN placed_at + interval '5 minutes' END,
+    CASE WHEN state IN ('completed', 'rated') THEN '药品已送到家中' END,
+    CASE WHEN state = 'rated' THEN 3 + n % 3 END, CASE WHEN state = 'rated' THEN true END
+FROM (
+    SELECT n, now() - interval '8 months' + n * interval '20 seconds' AS placed_at,
+        CASE WHEN n % 3 = 0 THEN 'home_repair' ELSE 'buy_medicine' END AS kind,
+        CASE
+            WHEN share < 4 THEN 'placed' WHEN share < 7 THEN 'dispatched' WHEN share < 12 THEN 'accepted'
+            WHEN share < 14 THEN 'in_progress' WHEN share < 20 THEN 'completed' WHEN share < 95 THEN 'rated'
+            ELSE 'cancelled'
+        END AS state
+    FROM (SELECT n, n / {COMMUNITIES} * 37 % 100 AS share FROM generate_series({{first}}, {{last}}) AS n) AS mixed
+) AS past
+"""
+
+PAST_HISTORY = f"""
+INSERT INTO order_history (tenant_id, order_id, sequence, action, from_state, to_state, actor_id, at)
+SELECT '{DISTRICT}', o.id, s, path.actions[s], path.states[s - 1], path.states[s], o.placed_by,
+    o.placed_at + s * interval '5 minutes'
+FROM orders o
+CROSS JOIN LATERAL (
+    SELECT
+        CASE o.state
+            WHEN 'cancelled' THEN ARRAY['place', 'cancel']
+            WHEN 'in_progress' THEN ARRAY['place', 'dispatch', 'accept', 'start']
+            ELSE ARRAY['place', 'dispatch', 'accept', 'complete', 'rate']
+        END AS actions,
+        CASE o.state
+            WHEN 'cancelled' THEN ARRAY['placed', 'cancelled']
+            WHEN 'in_progress' THEN ARRAY['placed', 'dispatched', 'accepted', 'in_progress']
+            ELSE ARRAY['placed', 'dispatched', 'accepted', 'completed', 'rated']
+        END AS states
+) AS path
+CROSS JOIN generate_series(1, o.version) AS s
+WHERE o.tenant_id = '{DISTRICT}' AND o.number > {{after}}
+"""
+
+WAITING_ORDERS = f"""
+INSERT INTO {_ORDERS}
+SELECT '{DISTRICT}', {_id(Family.WAITING_ORDER, "n")}, 'buy_medicine', 'dispatched', 2, {_BUILDING}, {_COMMUNITY},
+    {_id(Family.HOUSEHOLD, _NOBODYS_OWN)}, {_id(Family.RESIDENT, _NOBODYS_OWN)}, {_HELPER}, NULL,
+    '代购一周降压药，药单在药盒里，请周一上午送到', '张德' || n, '13800138000', '万隆一品小区3栋2单元502',
+    now(), now(), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+FROM generate_series(0, {{count}} - 1) AS n;
+INSERT INTO order_history (tenant_id, order_id, sequence, action, from_state, to_state, actor_id, at)
+SELECT '{DISTRICT}', {_id(Family.WAITING_ORDER, "n")}, s,
+    CASE s WHEN 1 THEN 'place' ELSE 'dispatch' END, CASE s WHEN 2 THEN 'placed' END,
+    CASE s WHEN 1 THEN 'placed' ELSE 'dispatched' END, {_HELPER}, now()
+FROM generate_series(0, {{count}} - 1) AS n, generate_series(1, 2) AS s
+"""
+
+FORGET_ORDERS = f"""
+DELETE FROM order_history h USING orders o
+WHERE h.tenant_id = '{DISTRICT}' AND o.tenant_id = h.tenant_id AND o.id = h.order_id AND o.number > {{last}};
+DELETE FROM orders WHERE tenant_id = '{DISTRICT}' AND number > {{last}};
+DELETE FROM idempotency_keys WHERE tenant_id = '{DISTRICT}' AND key NOT LIKE 'past-%'
+"""
+
+_PAST_POSTINGS = f"{_id(Family.PAST_POSTING, '0')} AND {_id(Family.PAST_POSTING, str(PAST_POSTINGS))}"
+
+FORGET_POSTINGS = f"""
+DELETE FROM ledger_entries WHERE tenant_id = '{DISTRICT}' AND transaction_id NOT BETWEEN {_PAST_POSTINGS};
+DELETE FROM ledger_transactions WHERE tenant_id = '{DISTRICT}' AND id NOT BETWEEN {_PAST_POSTINGS};
+UPDATE ledger_accounts a SET balance = e.balance, version = e.version
+FROM (
+    SELECT account_id, sum(amount) AS balance, count(*) AS version
+    FROM ledger_entries WHERE tenant_id = '{DISTRICT}' GROUP BY account_id
+) AS e
+WHERE a.tenant_id = '{DISTRICT}' AND a.id = e.account_id AND a.version <> e.version;
+DELETE FROM idempotency_keys WHERE tenant_id = '{DISTRICT}' AND key NOT LIKE 'past-%'
+"""
+
+NEW_ORDERS = """
+SELECT count(*) FROM orders o
+JOIN order_history h ON h.tenant_id = o.tenant_id AND h.order_id = o.id AND h.sequence = 1
+WHERE o.tenant_id = $1 AND o.number > $2
+"""
+
+NEW_POSTINGS = f"""
+SELECT count(*) FROM ledger_transactions t
+WHERE t.tenant_id = $1 AND t.id NOT BETWEEN {_PAST_POSTINGS}
+    AND (SELECT count(*) FROM ledger_entries e WHERE e.tenant_id = t.tenant_id AND e.transaction_id = t.id) = 2
+"""
