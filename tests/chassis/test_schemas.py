@@ -7,7 +7,6 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from fastapi import FastAPI
 from hypothesis import HealthCheck, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
@@ -130,15 +129,11 @@ class TestPhones:
 class TestNumbers:
     @pytest.mark.parametrize(
         "number",
-        ["NaN", "Infinity", "-Infinity", "1e309", "-1e309", "180.0001", '"１０"', '"abc"', "null_", "[1]", "{}"],
+        ["NaN", "Infinity", "-Infinity", "1e309", "-1e309", "180.0001", '"１０"', '"abc"', "[1]", "{}"],
     )
     def test_no_coordinate_is_beyond_the_earth(self, number: str) -> None:
         """Python's JSON reads NaN and Infinity, and makes Infinity of 1e309."""
-        content = f'{{"lng": {number}}}'
-        try:
-            assert not body_accepts(content)
-        except json.JSONDecodeError:
-            assert number == "null_"
+        assert not body_accepts(f'{{"lng": {number}}}')
 
     @pytest.mark.parametrize("kind", [Longitude, Latitude], ids=["lng", "lat"])
     def test_nor_in_a_query(self, kind: Any) -> None:
@@ -230,7 +225,7 @@ class TestBodies:
         assert body_accepts("{}")
 
 
-def test_ids_grow_with_time(probe: FastAPI) -> None:
+def test_ids_grow_with_time() -> None:
     """UUIDv7: rows of one time lie together, and a list by id is a list by age."""
     ids = [new_id() for _ in range(1000)]
     assert ids == sorted(ids)
