@@ -36,8 +36,8 @@ class Caller:
 class District:
     """Areas, people, past orders and postings; and the way back to them after a measurement.
 
-    Its connection is one of whoever owns the database, and checks no references: the rows refer rightly by construction,
-    and checking each would take most of the time.
+    Its connection is one of whoever owns the database, and checks no references: the rows refer rightly by
+    construction, and checking each would take most of the time.
     """
 
     def __init__(self, connection: Any, signing_key: dict[str, Any]) -> None:

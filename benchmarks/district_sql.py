@@ -91,7 +91,8 @@ FOUNDATION = (
     """,
     f"""
     INSERT INTO residents (tenant_id, id, name, phone, account_id)
-    SELECT '{DISTRICT}', {_RESIDENT}, '张德' || n, '138' || lpad(n::text, 8, '0'), CASE WHEN n < {PEOPLE} THEN {_PERSON} END
+    SELECT '{DISTRICT}', {_RESIDENT}, '张德' || n, '138' || lpad(n::text, 8, '0'),
+        CASE WHEN n < {PEOPLE} THEN {_PERSON} END
     FROM generate_series(0, {RESIDENTS - 1}) AS n
     """,
     f"""
@@ -109,7 +110,7 @@ FOUNDATION = (
     """,
     f"""
     INSERT INTO ledger_accounts (tenant_id, id, asset, kind, owner_id)
-    SELECT '{DISTRICT}', {_id(Family.LEDGER_ACCOUNT, "n")}, 'points', 'member', {_PERSON}
+    SELECT '{DISTRICT}'::uuid, {_id(Family.LEDGER_ACCOUNT, "n")}, 'points', 'member', {_PERSON}
     FROM generate_series(0, {PEOPLE - 1}) AS n
     UNION ALL
     SELECT '{DISTRICT}', {_id(Family.LEDGER_ACCOUNT, f"{PEOPLE} + n")}, 'points', 'issuing_community', {_COMMUNITY}
@@ -124,7 +125,7 @@ FOUNDATION = (
     """,
     f"""
     INSERT INTO ledger_entries (tenant_id, account_id, sequence, transaction_id, amount, balance_after)
-    SELECT '{DISTRICT}', {_id(Family.LEDGER_ACCOUNT, f"n % {PEOPLE}")}, n / {PEOPLE} + 1,
+    SELECT '{DISTRICT}'::uuid, {_id(Family.LEDGER_ACCOUNT, f"n % {PEOPLE}")}, n / {PEOPLE} + 1,
         {_id(Family.PAST_POSTING, "n")}, 5, 5 * (n / {PEOPLE} + 1)
     FROM generate_series(0, {PAST_POSTINGS - 1}) AS n
     UNION ALL

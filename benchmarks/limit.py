@@ -4,7 +4,6 @@ import asyncio
 import os
 import re
 import shutil
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +16,10 @@ from services.chassis.database import driver_url
 
 CLIENTS = 16
 """Enough for Postgres to commit in groups; more of them only wait for each other."""
+
+
+class LimitDidNothing(RuntimeError):
+    """Calls were refused, so that their rate is no limit."""
 
 
 @dataclass(frozen=True)
@@ -48,19 +51,17 @@ class LimitProgram:
         return await self._run_asyncpg(sql, service, seconds)
 
     async def _run_pgbench(self, pgbench: Path, sql: str, service: str, seconds: float) -> Limit:
-        with tempfile.TemporaryDirectory() as folder:
-            script = Path(folder, "script.sql")
-            script.write_text(_script(sql))
-            with pinned_to(self._core):
-                process = await asyncio.create_subprocess_exec(
-                    str(pgbench),
-                    *("--no-vacuum", "--protocol=prepared", f"--client={CLIENTS}", "--jobs=1", "--define=i=-1"),
-                    *(f"--time={max(1, round(seconds))}", f"--file={script}", self._url),
-                    env={**os.environ, "PGOPTIONS": f"-c role=linli_{service} -c jit=off"},
-                    stdout=asyncio.subprocess.PIPE,
-                    stderr=asyncio.subprocess.PIPE,
-                )
-            output, complaints = await process.communicate()
+        with pinned_to(self._core):
+            process = await asyncio.create_subprocess_exec(
+                str(pgbench),
+                *("--no-vacuum", "--protocol=prepared", f"--client={CLIENTS}", "--jobs=1", "--define=i=-1"),
+                *(f"--time={max(1, round(seconds))}", "--file=-", self._url),
+                env={**os.environ, "PGOPTIONS": f"-c role=linli_{service} -c jit=off"},
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
+        output, complaints = await process.communicate(_script(sql).encode())
         if process.returncode != 0:
             raise RuntimeError(f"pgbench failed: {complaints.decode()[-2000:]}")
         return read_pgbench(output.decode())

@@ -9,6 +9,7 @@ import gc
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -64,7 +65,7 @@ async def at_full_rate(port: int, requests: Iterator[bytes], *, clients: int, se
 
 
 async def at_steady_rate(port: int, requests: Iterator[bytes], *, clients: int, seconds: float, rate: float) -> Load:
-    """`rate` requests per second whether or not answers keep up: what finds no free connection waits, and that counts."""
+    """`rate` requests per second, whether answers keep up or not: waiting for a free connection counts."""
     begun_at = time.perf_counter()
     run = _Run(requests, measures_from=begun_at, ends_at=begun_at + seconds, is_paced=True)
     async with run.connected(port, clients):
@@ -122,22 +123,25 @@ class _Run:
         load.statuses[status] += 1
         if not 200 <= status < 300 and not load.first_error:
             load.first_error = f"{status} {body[:300].decode(errors='replace')}"
-        if self._measures_from <= now <= self.ends_at:
+        if self._measures_from <= now and (self._is_paced or now <= self.ends_at):
             load.latencies_seconds.append(now - connection.due_at)
             self._last_answer_at = now
-        if self._is_paced:
+        if not status:
+            pass  # nothing more goes over a connection that broke
+        elif self._is_paced:
             self.idle.append(connection)
             self.send_due()
-        elif now < self.ends_at and status:
+        elif now < self.ends_at:
             self._send(connection, now)
         self._check_quiet()
 
     async def all_answered(self) -> None:
-        """Once nothing is in flight any more; who does not answer counts as an error."""
+        """Once the time is over, or the requests are, and nothing is in flight; who never answers is an error."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._quiet.wait(), max(0.0, self.ends_at - time.perf_counter()))
         self._check_quiet()
-        left = max(0.0, self.ends_at - time.perf_counter())
         try:
-            await asyncio.wait_for(self._quiet.wait(), left + ANSWER_TIMEOUT_SECONDS)
+            await asyncio.wait_for(self._quiet.wait(), ANSWER_TIMEOUT_SECONDS)
         except TimeoutError:
             self.load.statuses[0] += self._in_flight
             self.load.first_error = self.load.first_error or "no answer"
@@ -228,5 +232,3 @@ def post(path: str, body: bytes, *, token: str, key: str) -> bytes:
 
 def get(path: str, *, token: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
-
-

@@ -26,7 +26,8 @@ class Options:
 def parse_options(arguments: list[str]) -> Options:
     """Ends the process with a usage message when they do not fit."""
     parser = argparse.ArgumentParser(
-        prog="benchmarks", description="Measures Linli beside the limit that its database sets. Takes about four minutes."
+        prog="benchmarks",
+        description="Measures Linli beside the limit that its database sets. Takes about four minutes.",
     )
     parser.add_argument("--only", action="append", choices=NAMES, metavar="NAME", help=f"one of {', '.join(NAMES)}")
     parser.add_argument("--quick", action="store_true", help="a minute: 10,000 orders, short runs, always in batches")

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TextIO
+from typing import IO
 
 import httpx2
 
@@ -55,7 +55,7 @@ async def serving(
     with (
         tempfile.TemporaryDirectory() as folder,
         socket.create_server(("127.0.0.1", 0)) as listener,
-        Path(folder, "log").open("w+") as log,
+        tempfile.TemporaryFile("w+") as log,
     ):
         processes = [
             _start(arguments, {**os.environ, **environment, **urls}, listener, core, log)
@@ -68,10 +68,7 @@ async def serving(
                 raise ServerNotReady(f"{setup} did not get ready: {log.read()[-3000:]}")
             yield Server(port, [process.pid for process in processes])
         finally:
-            for process in reversed(processes):
-                process.terminate()
-            for process in reversed(processes):
-                await asyncio.to_thread(process.wait, END_TIMEOUT_SECONDS)
+            await asyncio.to_thread(_end, processes)
 
 
 def _processes(
@@ -88,7 +85,7 @@ def _processes(
 
 
 def _start(
-    arguments: list[str], environment: Mapping[str, str], listener: socket.socket, core: int | None, log: TextIO
+    arguments: list[str], environment: Mapping[str, str], listener: socket.socket, core: int | None, log: IO[str]
 ) -> "subprocess.Popen[bytes]":
     with pinned_to(core):
         return subprocess.Popen(
@@ -101,6 +98,14 @@ def _start(
             pass_fds=[listener.fileno()],
             start_new_session=True,
         )
+
+
+def _end(processes: list["subprocess.Popen[bytes]"]) -> None:
+    for process in reversed(processes):
+        process.terminate()
+    for process in reversed(processes):
+        with process:  # closes its standard input
+            process.wait(END_TIMEOUT_SECONDS)
 
 
 async def _gets_ready(url: str, processes: list["subprocess.Popen[bytes]"]) -> bool:

@@ -112,9 +112,21 @@ async def _found_city(district: District, callers: list[Caller]) -> None:
         "areas",
         columns=["tenant_id", "id", "parent_id", "level", "code", "name", "ancestor_ids", "boundary", "boundary_crs"],
         records=[
-            (CITY, grid_id, city_id, "grid", f"9900029{number:06}", f"第{number}网格", [city_id, grid_id], boundary, "wgs84")
+            (
+                CITY,
+                grid_id,
+                city_id,
+                "grid",
+                f"9900029{number:06}",
+                f"第{number}网格",
+                [city_id, grid_id],
+                boundary,
+                "wgs84",
+            )
             for number in range(SIDE * SIDE)
-            for grid_id, boundary in [(numbered_id(Family.GRID, number), msgspec.json.encode(_boundary(number)).decode())]
+            for grid_id, boundary in [
+                (numbered_id(Family.GRID, number), msgspec.json.encode(_boundary(number)).decode())
+            ]
         ],
     )
     await connection.execute("ANALYZE areas")
@@ -137,5 +149,6 @@ _CITY = (
 _PERSON = """
 WITH person AS (INSERT INTO accounts (id, name) VALUES ($1, '刘伟民')),
     membership AS (INSERT INTO memberships (tenant_id, account_id) VALUES ($3, $1))
-INSERT INTO sessions (id, account_id, tenant_id, method, expires_at) VALUES ($2, $1, $3, 'demo', now() + interval '1 day')
+INSERT INTO sessions (id, account_id, tenant_id, method, expires_at)
+VALUES ($2, $1, $3, 'demo', now() + interval '1 day')
 """

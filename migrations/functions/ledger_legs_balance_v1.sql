@@ -1,6 +1,7 @@
 -- Whether legs make a transaction: two or more, each with an owner of its own, none zero, all together zero.
 -- The limit of one leg keeps every sum far from the end of bigint.
-CREATE FUNCTION ledger_legs_balance(p_owners uuid[], p_amounts bigint[]) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
+CREATE FUNCTION ledger_legs_balance(p_owners uuid[], p_amounts bigint[])
+RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
     v_sum bigint := 0;
 BEGIN

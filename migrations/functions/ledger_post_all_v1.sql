@@ -1,13 +1,13 @@
--- Posts transactions of one tenant to the ledger, each as if alone and in the order given, and answers in that order: an
--- item is posted with all of its legs or not at all, once per source, and once per idempotency key if it has one. Never
--- raises for a refusal. An item that shares its key or its source with one before it is answered with status NULL: to be
--- given again. p_commands: services/points/ledger/posting.py PostCommand.
+-- Posts transactions of one tenant to the ledger, each as if alone and in the order given, and answers in that order:
+-- an item is posted with all of its legs or not at all, once per source, and once per idempotency key if it has one.
+-- Never raises for a refusal. An item that shares its key or its source with one before it is answered with status
+-- NULL: to be given again. p_commands: services/points/ledger/posting.py PostCommand.
 --
 -- The database is asked a dozen times however many items there are; what is decided in between is plain arithmetic.
--- Everybody takes locks in one order: keys, sources, accounts (FOR NO KEY UPDATE), each kind sorted, so that nobody waits
--- in a circle. They are held until the transaction ends, and nothing is committed here.
--- Generic plans over indexes: planning for the two legs of an item costs more than reading them, and a plan that was made
--- while a table was small must not stay.
+-- Everybody takes locks in one order: keys, sources, accounts (FOR NO KEY UPDATE), each kind sorted, so that nobody
+-- waits in a circle. They are held until the transaction ends, and nothing is committed here.
+-- Generic plans over indexes: planning for the two legs of an item costs more than reading them, and a plan that was
+-- made while a table was small must not stay.
 CREATE FUNCTION ledger_post_all(p_tenant uuid, p_commands jsonb[])
 RETURNS TABLE (status smallint, body text, replayed boolean) LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
@@ -21,6 +21,8 @@ DECLARE
     v_body text[] := array_fill(NULL::text, ARRAY[cardinality(p_commands)]);
     v_replayed boolean[] := array_fill(false, ARRAY[cardinality(p_commands)]);
     v_is_stored boolean[] := array_fill(false, ARRAY[cardinality(p_commands)]);
+    v_sources text[] := '{}';
+    v_keys text[] := '{}';
     v_open int[] := '{}';
     -- An element per party, whose account some leg moves:
     v_kinds text[] := '{}';
@@ -30,11 +32,12 @@ DECLARE
     v_names text[];
     v_balances bigint[];
     v_versions bigint[];
-    -- What is written:
+    -- What is written, rows in the order of their tables' columns:
     posted ledger_transactions;
     v_transactions ledger_transactions[] := '{}';
     v_entries ledger_entries[] := '{}';
     v_legs json[];
+    v_is_again boolean;
     v_place int;
     v_party int;
     v_shortage bigint;
@@ -69,13 +72,12 @@ BEGIN
     FOR r IN
         SELECT
             i.ordinality AS place,
+            i.source_kind || ' ' || i.source_id AS source,
+            i.account || ' ' || i.idempotency_key AS key,
             (
                 SELECT t.id FROM ledger_transactions t
                 WHERE t.tenant_id = p_tenant AND t.source_kind = i.source_kind AND t.source_id = i.source_id
             ) AS existing_id,
-            row_number() OVER (PARTITION BY i.source_kind, i.source_id ORDER BY i.ordinality) > 1
-                OR i.idempotency_key IS NOT NULL
-                AND row_number() OVER (PARTITION BY i.account, i.idempotency_key ORDER BY i.ordinality) > 1 AS is_again,
             ledger_legs_balance(i.leg_owners, i.leg_amounts) AS is_balanced,
             CASE
                 WHEN i.issuer_areas IS NULL THEN NULL
@@ -101,7 +103,10 @@ BEGIN
         WHERE v_status[i.ordinality] IS NULL
         ORDER BY i.ordinality
     LOOP
-        CONTINUE WHEN r.is_again;
+        v_is_again := r.source = ANY (v_sources) OR r.key = ANY (v_keys);
+        v_sources := v_sources || r.source;
+        v_keys := v_keys || r.key;
+        CONTINUE WHEN v_is_again;
         IF r.existing_id IS NOT NULL THEN
             v_status[r.place] := 201;
             v_body[r.place] := ledger_posting(p_tenant, r.existing_id);
@@ -119,7 +124,7 @@ BEGIN
         END IF;
     END LOOP;
 
-    -- The accounts, opened where there is none, and locked.
+    -- The accounts, opened where there is none (empty, should the item be refused after all), and locked.
     FOREACH v_place IN ARRAY v_open LOOP
         c := items[v_place];
         FOR i IN 1..cardinality(c.leg_owners) LOOP

@@ -11,7 +11,8 @@ DECLARE
 BEGIN
     FOR v_tenant IN SELECT DISTINCT t.id FROM unnest(p_tenants) AS t (id) ORDER BY t.id LOOP
         v_open := ARRAY(
-            SELECT t.place FROM unnest(p_tenants) WITH ORDINALITY AS t (id, place) WHERE t.id = v_tenant ORDER BY t.place
+            SELECT t.place FROM unnest(p_tenants) WITH ORDINALITY AS t (id, place)
+            WHERE t.id = v_tenant ORDER BY t.place
         );
         WHILE cardinality(v_open) > 0 LOOP
             FOR answer IN

@@ -1,5 +1,5 @@
--- One page of a person's statement, newest first, behind `p_before` (a sequence number), as {"items": …, "next_cursor": …}.
--- An account counts its entries without gaps from 1, so whoever has not seen number 1 yet has more to see.
+-- One page of a person's statement, newest first, behind `p_before` (a sequence number), as
+-- {"items": […], "next_cursor": …}. An account counts its entries without gaps from 1: before 1 is nothing.
 CREATE FUNCTION points_statement(p_tenant uuid, p_owner uuid, p_before bigint, p_limit bigint)
 RETURNS text LANGUAGE plpgsql AS $$
 BEGIN

@@ -25,9 +25,13 @@ ALGORITHM = "EdDSA"
 JWKS_PATH = "/.well-known/jwks.json"
 REMEMBERED_TOKENS = 50_000
 KEYS_KEPT_SECONDS = 60.0
-"""A key that identity withdrew is refused everywhere after at most this long."""
+"""A key that identity withdrew is refused everywhere after at most this long, if identity can be asked."""
+HALF_KEPT_SECONDS = KEYS_KEPT_SECONDS / 2
+"""So long a fetched key verifies tokens, and so long a verified token is remembered: one after the other."""
 UNKNOWN_KEY_PAUSE_SECONDS = 5.0
 """An unknown `kid` makes us ask identity again, but not more often than this."""
+FAILED_FETCH_PAUSE_SECONDS = 1.0
+"""Nor do we ask more often than this while it does not answer."""
 
 
 class Claims(NamedTuple):
@@ -64,29 +68,33 @@ class FetchedKeys:
         self._url = identity_url
         self._keys: Mapping[str, Any] = {}
         self._fetched_at = float("-inf")
+        self._asked_at = float("-inf")
         self._lock = asyncio.Lock()
 
     async def key(self, kid: str) -> Any:
-        if self._age() > (KEYS_KEPT_SECONDS if kid in self._keys else UNKNOWN_KEY_PAUSE_SECONDS):
-            await self._refresh(kid)
+        """While identity does not answer, known keys are used on, and an unknown one raises ServiceUnavailable."""
+        if self._is_due(kid) and not (kid in self._keys and self._lock.locked()):
+            async with self._lock:
+                if self._is_due(kid):
+                    await self._fetch()
+        if kid not in self._keys and self._asked_at > self._fetched_at:
+            raise ServiceUnavailable
         return self._keys.get(kid)
 
-    def _age(self) -> float:
-        return time.monotonic() - self._fetched_at
+    def _is_due(self, kid: str) -> bool:
+        moment = time.monotonic()
+        kept_seconds = HALF_KEPT_SECONDS if kid in self._keys else UNKNOWN_KEY_PAUSE_SECONDS
+        return moment - self._fetched_at > kept_seconds and moment - self._asked_at > FAILED_FETCH_PAUSE_SECONDS
 
-    async def _refresh(self, kid: str) -> None:
-        async with self._lock:
-            if self._age() <= UNKNOWN_KEY_PAUSE_SECONDS:
-                return
-            try:
-                jwks = await fetch_json(self._url, JWKS_PATH)
-            except httpx2.HTTPError as error:
-                logger.warning("the keys of identity could not be fetched: %s", type(error).__name__)
-                if kid not in self._keys:
-                    raise ServiceUnavailable from error
-                return
+    async def _fetch(self) -> None:
+        try:
+            jwks = await fetch_json(self._url, JWKS_PATH)
             self._keys = {jwk["kid"]: _public_key(jwk) for jwk in jwks["keys"]}
-            self._fetched_at = time.monotonic()
+        except (httpx2.HTTPError, jwt.PyJWTError, ValueError, TypeError, KeyError) as error:
+            logger.warning("the keys of identity could not be fetched: %s", type(error).__name__)
+            self._asked_at = time.monotonic()
+        else:
+            self._fetched_at = self._asked_at = time.monotonic()
 
 
 async def fetch_json(base_url: str, path: str) -> Any:
@@ -139,12 +147,13 @@ class TokenVerifier:
                 issuer=ISSUER,
                 options={"require": ["exp", "iss", "sub", "tid", "sid"], "verify_exp": False, "verify_iat": False},
             )
-            return Claims(UUID(payload["sub"]), UUID(payload["tid"]), UUID(payload["sid"]), float(payload["exp"]))
-        except (jwt.PyJWTError, ValueError, TypeError) as error:
+            account_id, tenant_id, session_id = (UUID(str(payload[name])) for name in ("sub", "tid", "sid"))
+            return Claims(account_id, tenant_id, session_id, float(int(payload["exp"])))
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError) as error:
             raise InvalidToken from error
 
     def _remember(self, digest: bytes, claims: Claims) -> None:
-        self._remembered[digest] = (claims, time.monotonic() + KEYS_KEPT_SECONDS)
+        self._remembered[digest] = (claims, time.monotonic() + HALF_KEPT_SECONDS)
         if len(self._remembered) > REMEMBERED_TOKENS:
             self._remembered.popitem(last=False)
 

@@ -44,6 +44,7 @@ class Everything(Body):
     words: Paragraph | None = None
     phone: Phone | None = None
     moment: Moment | None = None
+    ratio: float | None = None
     lng: Longitude | None = None
     lat: Latitude | None = None
     count: Annotated[int | None, Field(ge=0, le=2**53)] = None

@@ -94,6 +94,13 @@ def test_a_cursor_of_ours_is_read_back(key: Any, value: tuple[Any, ...]) -> None
     assert set(cursor) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
+@pytest.mark.parametrize("spoilt", ["WyJ!hIl0", " WyJhIl0", "WyJhIl0=WyJhIl0", "WyJhIl0+", "WyJhIl0/"])
+def test_a_spoilt_cursor_is_refused(spoilt: str) -> None:
+    """What is not of our alphabet is not passed over."""
+    assert opened("WyJhIl0", tuple[str]) == ("a",)
+    assert opened(spoilt, tuple[str]) is None
+
+
 def test_a_cursor_can_be_looked_into() -> None:
     """JSON in base64, when something is wrong; nothing secret is ever in it."""
     cursor = encode_cursor("a", 1)

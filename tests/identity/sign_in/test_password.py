@@ -375,7 +375,7 @@ class TestRepeat:
     async def test_refuses_a_key_that_is_none(self, stranger: httpx2.AsyncClient, clerk: Staff, key: str) -> None:
         answer = await stranger.post(PATH, json=clerk.body(), headers=[(b"Idempotency-Key", key.encode())])
 
-        assert answer.json()["code"] == "invalid_request"
+        assert answer.json()["code"] == "idempotency_key_missing"
 
     async def test_the_database_holds_nothing_to_guess_a_password_by(
         self, world: World, stranger: httpx2.AsyncClient, clerk: Staff
