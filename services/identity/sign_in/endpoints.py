@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Request
 
 from services.chassis.application import problems
-from services.chassis.errors import InvalidRequest, UnreadableBody
+from services.chassis.errors import InvalidRequest
+from services.chassis.idempotency import IdempotencyKeyMissing
 from services.identity.sign_in import actions
 from services.identity.sign_in.accounts import AccountSuspended, PersonaUnknown
 from services.identity.sign_in.actions import Desk, SignInUsedUp
@@ -50,7 +51,15 @@ UsedDesk = Annotated[Desk, Depends(_desk)]
 RequestMark = Annotated[str | None, Depends(_request_mark)]
 """Tells a repeated sign-in from a new one; None without an idempotency key."""
 
-ALWAYS = (UnreadableBody, InvalidRequest, AccountSuspended, NotAMember, TenantChoiceNeeded, TenantUnknown, SignInUsedUp)
+ALWAYS = (
+    IdempotencyKeyMissing,
+    InvalidRequest,
+    AccountSuspended,
+    NotAMember,
+    TenantChoiceNeeded,
+    TenantUnknown,
+    SignInUsedUp,
+)
 
 router = APIRouter(prefix="/v1/sign-in", tags=["sign-in"])
 demo_router = APIRouter(prefix="/v1/sign-in", tags=["sign-in"])
