@@ -225,6 +225,8 @@ def _document_problems(app: FastAPI) -> None:
 
 # Health -----------------------------------------------------------------------------------------------------------
 
+READY_TIMEOUT_SECONDS = 3.0
+
 _health = APIRouter(tags=["health"])
 
 
@@ -256,7 +258,7 @@ async def ready(request: Request) -> Response:
 
 async def _checks(database: Database) -> dict[str, str]:
     try:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(READY_TIMEOUT_SECONDS):
             version = await database.pool.fetchval("SELECT version_num FROM alembic_version")
     except asyncpg.UndefinedTableError:
         return {"database": "ok", "migrations": "none"}

@@ -29,6 +29,10 @@ CONNECTION_LOST = (
 """The server went away or is coming back: what was sent may or may not have been committed."""
 
 
+class NothingCommitted(RuntimeError):
+    """COMMIT of a transaction in which a statement failed rolls back, and says so only in passing."""
+
+
 class Database:
     """Connections of one service, all under the Postgres role `linli_<service>`, which row security binds."""
 
@@ -82,7 +86,10 @@ class Database:
 
     @asynccontextmanager
     async def hot_transaction(self, tenant_id: UUID) -> AsyncIterator[Any]:
-        """The same on a connection of the hot pool. BEGIN and the tenant go in one round trip."""
+        """The same on a connection of the hot pool. BEGIN and the tenant go in one round trip.
+
+        Raises NothingCommitted when a statement had failed in it and nobody noticed.
+        """
         async with self.pool.acquire() as connection:
             await connection.execute(f"BEGIN; {tenant_statement(tenant_id)}")
             try:
@@ -90,7 +97,8 @@ class Database:
             except BaseException:
                 await connection.execute("ROLLBACK")
                 raise
-            await connection.execute("COMMIT")
+            if await connection.execute("COMMIT") != "COMMIT":
+                raise NothingCommitted
 
 
 def tenant_statement(tenant_id: UUID) -> str:

@@ -17,7 +17,9 @@ class JsonLines(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": record.getMessage().partition("\n")[
+                0
+            ],  # asyncio adds lines that show exceptions with their texts
         }
         if request_id.get():
             line["request_id"] = request_id.get()

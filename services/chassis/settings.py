@@ -23,7 +23,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True, hide_input_in_errors=True)
 
     mode: Annotated[Literal["production", "demo", "test"], Field(alias="LINLI_MODE")] = "production"
-    database_url: Annotated[str, Field(alias="DATABASE_URL")]
+    database_url: Annotated[str, Field(alias="DATABASE_URL", repr=False)]
     host: Annotated[str, Field(alias="HOST")] = "127.0.0.1"
     port: Annotated[int, Field(alias="PORT", ge=1, le=65535)] = 8000
 

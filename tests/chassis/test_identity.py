@@ -50,7 +50,7 @@ async def area(world: World) -> UUID:
     return await world.add_area("district", None, "district", "441602", "源城区")
 
 
-async def claims_of(world: World, person: Person, **changes: UUID) -> Claims:
+async def claims_of(world: World, person: Person, **changes: Any) -> Claims:
     session_id = await world.fetch_value("SELECT id FROM sessions WHERE account_id = $1", person.account_id)
     return Claims(person.account_id, world.tenant_id, session_id, 2**40)._replace(**changes)
 

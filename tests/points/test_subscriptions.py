@@ -15,6 +15,7 @@ from services.chassis import clock
 from services.chassis.outbox import DeliveryWorker
 from services.chassis.schemas import new_id
 from services.events import OrderRated
+from services.points.ledger.posting import InsufficientPoints, post_within
 from services.points.rewards.actions import reward_order
 from services.points.subscriptions import SUBSCRIPTIONS, reward_rated_order
 from tests.points.books import Books
@@ -93,6 +94,14 @@ class TestReward:
         await deliverer(quiet_books).deliver_due()
         assert await quiet_books.balance(world.member.account_id) == 7
         assert await quiet_books.balance(world.second_member.account_id) == 50
+
+    async def test_a_refusal_is_raised(self, quiet_books: Books) -> None:
+        """So that the delivery keeps its row and says why, instead of counting as done."""
+        books, overdraft = quiet_books, quiet_books.transfer(quiet_books.world.zhang.account_id, new_id(), 5)
+        async with books.database.hot_transaction(books.world.tenant_id) as connection:
+            with pytest.raises(InsufficientPoints) as raised:
+                await post_within(connection, books.world.tenant_id, overdraft)
+        assert raised.value.members == {"balance": 0}
 
     async def test_no_rule_no_points(self, quiet_books: Books) -> None:
         await record(quiet_books, rated(quiet_books, rated_at=clock.now() - timedelta(days=300)))

@@ -11,7 +11,7 @@ from models.points import LedgerAccountKind, TransactionKind
 from services.chassis.commands import Command, CommandAnswer
 from services.chassis.database import Database
 from services.chassis.errors import Problem
-from services.chassis.idempotency import RequestKey
+from services.chassis.idempotency import RequestKey, refusal
 from services.chassis.schemas import new_id
 
 
@@ -136,8 +136,7 @@ async def post_within(connection: Any, tenant_id: UUID, command: PostCommand) ->
     row = await connection.fetchrow(_POST, tenant_id, msgspec.json.encode(command, enc_hook=str).decode())
     answer = CommandAnswer(*row)
     if answer.status >= 400:
-        members = msgspec.json.decode(answer.body)
-        raise Problem.of_code(members.pop("code"), members)
+        raise refusal(answer.body, is_replayed=answer.replayed)
     return answer
 
 

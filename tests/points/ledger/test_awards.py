@@ -160,6 +160,7 @@ class TestRepeating:
         )
         again = await world.points_clerk.post(PATH, award(world, "newcomer"), key="monday")
         assert {answer.json()["code"] for answer in (first, again)} == {"recipient_not_a_member"}
+        assert (first.headers.get("Idempotency-Replayed"), again.headers["Idempotency-Replayed"]) == (None, "true")
         assert (await world.points_clerk.post(PATH, award(world, "newcomer"), key="tuesday")).status_code == 201
 
     async def test_a_key_is_needed(self, world: World) -> None:
