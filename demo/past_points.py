@@ -16,7 +16,7 @@ from models.orders import OrderAction
 from models.points import LedgerAccountKind, TransactionKind
 from services.chassis.clock import SHANGHAI
 from services.events import OrderRated
-from services.points.rewards.actions import PRAISE
+from services.points.rewards.actions import reward_reason
 from services.points.rewards.rule import Reward, reward_of
 from services.points.rewards.rule import Rule as Terms
 
@@ -140,13 +140,12 @@ def _rewards(orders: list[PastOrder], rules: list[Rule]) -> Iterator[_Due]:
 
 
 def _reward(order: PastOrder, rating: Step, own: Rule, reward: Reward) -> Posting:
-    stars = rating.details["stars"]
     return Posting(
         id=fixed_id("ledger-transaction", order.key, delivered_at(rating.at)),
         kind=TransactionKind.REWARD,
         source_kind=OrderRated.kind,
         source_id=str(order.id),
-        reason=f"服务获{stars}星{'好评' if stars >= PRAISE else '评价'}",
+        reason=reward_reason(order.kind.name, rating.details["stars"]),
         effective_at=rating.at,
         details={"rule_id": str(own.id), "sum": reward.sum},
     )

@@ -29,6 +29,8 @@ class OrderRated(Event):
     order_id: UUID
     number: int
     order_kind: str
+    order_kind_name: str
+    """As the district calls it, for whoever reads the statement."""
     community_id: UUID
     """The community that pays the reward."""
     assignee_id: UUID

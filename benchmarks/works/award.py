@@ -49,7 +49,7 @@ class AwardPoints:
         clerk, recipient = district.clerks[0], district.people[0]
         body = Award(account_id=recipient.account_id, community_id=community_of(0), amount=POINTS, reason=REASON)
         commands, ledger_post = LedgerCommands.__new__(LedgerCommands), Overheard()
-        commands.post = ledger_post  # type: ignore[assignment]
+        commands.post = ledger_post
         await actions.award_points(commands, caller_of(clerk, Role.POINTS_CLERK), ONCE, body)
         return command_call(
             "ledger_post",

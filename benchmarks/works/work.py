@@ -46,8 +46,10 @@ class Overheard(Command):
     def __init__(self) -> None:
         self.sent = ""
 
-    async def __call__(self, tenant_id: UUID, command: msgspec.Struct | dict[str, Any]) -> CommandAnswer:
-        del tenant_id
+    async def __call__(
+        self, tenant_id: UUID, command: msgspec.Struct | dict[str, Any], *, locks: UUID | None = None
+    ) -> CommandAnswer:
+        del tenant_id, locks
         self.sent = msgspec.json.encode(command, enc_hook=str).decode()
         return CommandAnswer(200, "{}", False)
 

@@ -145,7 +145,9 @@ BEGIN
         END IF;
         IF c.event_kind = 'order_rated' THEN
             PERFORM outbox_record(p_tenant, c.event_id, c.event_kind, jsonb_build_object(
-                'order_id', o.id, 'number', o.number, 'order_kind', o.kind, 'community_id', o.community_id,
+                'order_id', o.id, 'number', o.number, 'order_kind', o.kind,
+                'order_kind_name', (SELECT k.name FROM order_kinds k WHERE k.tenant_id = p_tenant AND k.id = o.kind),
+                'community_id', o.community_id,
                 'assignee_id', o.assignee_id, 'stars', o.stars, 'solved', o.solved, 'rated_at', o.rated_at
             ), c.listeners, c.now);
         END IF;

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import deque
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -38,6 +39,7 @@ class CommandAnswer(NamedTuple):
 class _Call:
     tenant_id: UUID
     command: str
+    locks: str
     answer: "asyncio.Future[CommandAnswer]"
 
 
@@ -47,28 +49,34 @@ class Command:
     Calls are answered only after their transaction has committed.
     """
 
-    def __init__(self, database: Database, function: str) -> None:
+    def __init__(self, database: Database, function: str, *, batch_function: str | None = None) -> None:
+        """With `batch_function(p_tenants uuid[], p_commands jsonb[])` a batch is one call, answered in its order."""
         self._database = database
         self._function = function
         self._alone = f"SELECT status, body, replayed FROM {function}($1, $2)"
         self._batch = (
-            "SELECT r.status, r.body, r.replayed FROM unnest($1::uuid[], $2::jsonb[]) WITH ORDINALITY AS c (t, j, n), "
-            f"LATERAL {function}(c.t, c.j) AS r ORDER BY c.n"
+            f"SELECT status, body, replayed FROM {batch_function}($1::uuid[], $2::jsonb[])"
+            if batch_function
+            else "SELECT r.status, r.body, r.replayed FROM unnest($1::uuid[], $2::jsonb[]) WITH ORDINALITY"
+            f" AS c (t, j, n), LATERAL {function}(c.t, c.j) AS r ORDER BY c.n"
         )
         self._in_flight = 0
         self._waiting: deque[_Call] = deque()
         self._lane: asyncio.Task[None] | None = None
 
-    async def __call__(self, tenant_id: UUID, command: msgspec.Struct | dict[str, Any]) -> CommandAnswer:
+    async def __call__(
+        self, tenant_id: UUID, command: msgspec.Struct | dict[str, Any], *, locks: UUID | None = None
+    ) -> CommandAnswer:
         """The function's answer, or the Problem it names.
 
+        `locks` is the row it takes: a batch goes in the order of these, so that two processes do not wait in a circle.
         Retried inside on deadlock, serialization failure and a lost connection; ServiceUnavailable if that goes on.
         """
         payload = msgspec.json.encode(command, enc_hook=str).decode()
-        if self._in_flight < ALONE and not self._waiting:
+        if self._in_flight < ALONE and (self._lane is None or self._lane.done()):
             answer = await self._call_alone(tenant_id, payload)
         else:
-            answer = await self._call_in_batch(tenant_id, payload)
+            answer = await self._call_in_batch(tenant_id, payload, str(locks or ""))
         if answer.status >= 400:
             raise refusal(answer.body, is_replayed=answer.replayed)
         return answer
@@ -91,8 +99,8 @@ class Command:
         finally:
             self._in_flight -= 1
 
-    async def _call_in_batch(self, tenant_id: UUID, command: str) -> CommandAnswer:
-        call = _Call(tenant_id, command, asyncio.get_running_loop().create_future())
+    async def _call_in_batch(self, tenant_id: UUID, command: str, locks: str) -> CommandAnswer:
+        call = _Call(tenant_id, command, locks, asyncio.get_running_loop().create_future())
         self._waiting.append(call)
         if self._lane is None or self._lane.done():
             self._lane = asyncio.create_task(self._run_lane(), name=f"{self._function}-batches")
@@ -101,6 +109,7 @@ class Command:
     async def _run_lane(self) -> None:
         while self._waiting:
             calls = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+            calls.sort(key=attrgetter("locks"))
             try:
                 rows = await self._database.pool.fetch(
                     self._batch, [call.tenant_id for call in calls], [call.command for call in calls]

@@ -29,6 +29,7 @@ def rated(books: Books, **changes: Any) -> OrderRated:
         "order_id": new_id(),
         "number": 10_000_001,
         "order_kind": "buy_medicine",
+        "order_kind_name": "代购药品",
         "community_id": books.community_id,
         "assignee_id": books.world.member.account_id,
         "stars": 5,
@@ -66,7 +67,7 @@ class TestReward:
         assert (body["kind"], body["source_kind"], body["source_id"]) == ("reward", "order_rated", str(event.order_id))
         assert body["details"] == {"rule_id": str(rule_id), "sum": "5 + 2（5星）= 7"}
         assert body["recorded_by"] is None
-        assert "服务获5星好评" in body["reason"]
+        assert body["reason"] == "代购药品 服务获5星好评"
         assert await books.balance(books.world.member.account_id) == 7
         assert await books.balance(books.community_id) == -7
 

@@ -130,7 +130,7 @@ async def _advance(
         "file_ids": (),
         **carried,
     }
-    return await commands.advance(caller.tenant_id, command)
+    return await commands.advance(caller.tenant_id, command, locks=order_id)
 
 
 def _who(caller: Identity, once: RequestKey) -> dict[str, Any]:

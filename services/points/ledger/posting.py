@@ -117,15 +117,8 @@ class LedgerCommands:
     """The SQL command that writes the ledger."""
 
     def __init__(self, database: Database) -> None:
-        self.post = _Post(database)
-
-
-class _Post(Command):
-    """`ledger_post`, whose batches have a function of their own: it takes all locks of a batch before it posts."""
-
-    def __init__(self, database: Database) -> None:
-        super().__init__(database, "ledger_post")
-        self._batch = "SELECT status, body, replayed FROM ledger_post_batch($1, $2)"
+        # Its batches have a function of their own, which takes all locks of a batch before it posts.
+        self.post = Command(database, "ledger_post", batch_function="ledger_post_batch")
 
 
 async def post_within(connection: Any, tenant_id: UUID, command: PostCommand) -> CommandAnswer:

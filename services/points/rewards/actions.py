@@ -30,12 +30,13 @@ async def reward_order(connection: Any, tenant_id: UUID, rated: OrderRated) -> C
         issue(reward.points, community_id=rated.community_id, account_id=rated.assignee_id),
         kind=TransactionKind.REWARD,
         source=(OrderRated.kind, str(rated.order_id)),
-        reason=_reason(rated),
+        reason=reward_reason(rated.order_kind_name, rated.stars),
         effective_at=rated.rated_at,
         details={"rule_id": rule.id, "sum": reward.sum},
     )
     return await post_within(connection, tenant_id, command)
 
 
-def _reason(rated: OrderRated) -> str:
-    return f"服务获{rated.stars}星{'好评' if rated.stars >= PRAISE else '评价'}"
+def reward_reason(order_kind_name: str, stars: int) -> str:
+    """What the statement says of it, e.g. 代购药品 服务获5星好评."""
+    return f"{order_kind_name} 服务获{stars}星{'好评' if stars >= PRAISE else '评价'}"
