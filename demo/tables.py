@@ -256,6 +256,7 @@ def _event_row(places: Places, number: int, order: PastOrder) -> Row:
         order_id=order.id,
         number=number,
         order_kind=order.kind.id,
+        order_kind_name=order.kind.name,
         community_id=places.community.id,
         assignee_id=order.assignee_id,
         stars=rating.details["stars"],

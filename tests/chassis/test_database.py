@@ -1,6 +1,7 @@
 """The database as one service sees it: its own role, one tenant per transaction, nothing left over for the next one."""
 
 import asyncio
+import contextlib
 import logging
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from tests.chassis.probe import SERVICE
 from tests.world import World
 
 INSERT = "INSERT INTO effects (tenant_id, note) VALUES ($1, $2)"
+INSERT_COLD = text("INSERT INTO effects (tenant_id, note) VALUES (:tenant, 'cold')")
 
 
 class TestRole:
@@ -43,31 +45,36 @@ class TestTransaction:
         async with database.hot_transaction(world.tenant_id) as connection:
             await connection.execute(INSERT, world.tenant_id, "hot")
         async with database.transaction(world.tenant_id) as session:
-            await session.execute(
-                text("INSERT INTO effects (tenant_id, note) VALUES (:tenant, 'cold')"), {"tenant": world.tenant_id}
-            )
+            await session.execute(INSERT_COLD, {"tenant": world.tenant_id})
         assert await effects_of(world) == ["cold", "hot"]
 
     async def test_rolls_back_on_an_error(self, database: Database, world: World) -> None:
-        with pytest.raises(ZeroDivisionError):
+        async def fail_hot() -> None:
             async with database.hot_transaction(world.tenant_id) as connection:
                 await connection.execute(INSERT, world.tenant_id, "hot")
                 raise ZeroDivisionError
-        with pytest.raises(ZeroDivisionError):
+
+        async def fail_cold() -> None:
             async with database.transaction(world.tenant_id) as session:
-                await session.execute(
-                    text("INSERT INTO effects (tenant_id, note) VALUES (:tenant, 'cold')"), {"tenant": world.tenant_id}
-                )
+                await session.execute(INSERT_COLD, {"tenant": world.tenant_id})
                 raise ZeroDivisionError
+
+        for fail in (fail_hot, fail_cold):
+            with pytest.raises(ZeroDivisionError):
+                await fail()
         assert await effects_of(world) == []
 
     async def test_never_says_committed_of_what_was_rolled_back(self, database: Database, world: World) -> None:
         """Postgres answers COMMIT after an overlooked error with a quiet ROLLBACK."""
-        with pytest.raises(NothingCommitted):
+
+        async def overlook_an_error() -> None:
             async with database.hot_transaction(world.tenant_id) as connection:
                 await connection.execute(INSERT, world.tenant_id, "hot")
-                with pytest.raises(asyncpg.DivisionByZeroError):
+                with contextlib.suppress(asyncpg.DivisionByZeroError):
                     await connection.execute("SELECT 1 / 0")
+
+        with pytest.raises(NothingCommitted):
+            await overlook_an_error()
         assert await effects_of(world) == []
 
     async def test_leaves_no_tenant_behind(self, database: Database, world: World) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -66,11 +67,13 @@ class TestReady:
         assert answer.json() == {"status": "not_ready", "checks": {"database": "ok", "migrations": verdict}}
         assert await is_live(client)
 
-    async def test_not_while_the_database_is_gone(self, client: httpx2.AsyncClient, url: str) -> None:
+    async def test_not_while_the_database_is_gone(
+        self, client: httpx2.AsyncClient, url: str, postgres: TestServer
+    ) -> None:
         """503 says what it is by name, and nothing of where it was."""
-        name = url.rpartition("/")[2].partition("?")[0]
+        name = urlsplit(url).path.removeprefix("/")
         assert (await client.get("/ready")).status_code == 200
-        await execute(url.replace(name, "postgres", 1), f'DROP DATABASE "{name}" WITH (FORCE)')
+        await execute(postgres.clone(), f'DROP DATABASE "{name}" WITH (FORCE)')
         answer = await client.get("/ready")
         assert answer.status_code == 503
         assert answer.json()["checks"]["migrations"] == "unknown"

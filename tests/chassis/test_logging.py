@@ -1,4 +1,4 @@
-"""Log lines tell operators what happened and never who it was: no names, no phones, no bodies, no texts of exceptions."""
+"""Log lines tell operators what happened, never who it was: no names, phones, bodies, no texts of exceptions."""
 
 import ast
 import json

@@ -75,8 +75,8 @@ async def record(
 
 def rated(number: int) -> str:
     event = OrderRated(
-        order_id=new_id(), number=number, order_kind="buy_medicine", order_kind_name="代购药品", community_id=new_id(), assignee_id=new_id(),
-        stars=5, solved=True, rated_at=clock.now(),
+        order_id=new_id(), number=number, order_kind="buy_medicine", order_kind_name="代购药品", stars=5, solved=True,
+        community_id=new_id(), assignee_id=new_id(), rated_at=clock.now(),
     )  # fmt: skip
     return event.model_dump_json()
 

@@ -106,21 +106,21 @@ class TestEnvironment:
         monkeypatch.setenv("LINLI_DEMO_SIGN_IN", "1")
         monkeypatch.setenv("PORT", "8123")
         monkeypatch.setenv("LINLI_SOMETHING_NEW", "is not for this version")
-        settings = Settings()  # type: ignore[call-arg]
+        settings = Settings()
         assert (settings.mode, settings.demo_sign_in, settings.port) == ("demo", True, 8123)
         assert settings.database_url == "postgresql://db.example/linli"
 
     def test_must_name_the_database(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("DATABASE_URL", raising=False)
         with pytest.raises(ValidationError, match="DATABASE_URL"):
-            Settings()  # type: ignore[call-arg]
+            Settings()
 
     def test_of_a_production_is_refused_with_a_demo_secret_in_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("DATABASE_URL", "postgresql://db.example/linli")
         monkeypatch.delenv("LINLI_MODE", raising=False)
         monkeypatch.setenv("LINLI_DEMO_SIGN_IN", "1")
         with pytest.raises(ValidationError, match="LINLI_DEMO_SIGN_IN must be off"):
-            Settings()  # type: ignore[call-arg]
+            Settings()
 
     @pytest.mark.parametrize(
         "changes",
@@ -131,4 +131,4 @@ class TestEnvironment:
         for name, value in changes.items():
             monkeypatch.setenv(name, value)
         with pytest.raises(ValidationError, match=next(iter(changes))):
-            Settings()  # type: ignore[call-arg]
+            Settings()
