@@ -262,7 +262,7 @@ async def _checks(database: Database) -> dict[str, str]:
             version = await database.pool.fetchval("SELECT version_num FROM alembic_version")
     except asyncpg.UndefinedTableError:
         return {"database": "ok", "migrations": "none"}
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (*CONNECTION_LOST, TimeoutError, asyncpg.PostgresError) as error:
         return {"database": type(error).__name__, "migrations": "unknown"}
     return {"database": "ok", "migrations": "ok" if version == expected_migration() else f"at {version}"}
 

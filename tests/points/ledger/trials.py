@@ -32,9 +32,19 @@ async def one_after_another(books: Books, first: PostCommand, second: PostComman
     """The answers when the second arrives while the first has not committed yet."""
     async with posted_but_not_committed(books, first) as answer:
         follower = asyncio.create_task(books.post(second))
-        await asyncio.sleep(0.1)
+        await _until_it_waits(books, follower)
         assert not follower.done(), "the second did not wait for the first"
     return [answer, await follower]
+
+
+async def _until_it_waits(books: Books, follower: "asyncio.Task[CommandAnswer]") -> None:
+    """Until somebody on this server waits for a lock, or the follower is through."""
+    gives_up_at = asyncio.get_running_loop().time() + 10
+    while not follower.done() and asyncio.get_running_loop().time() < gives_up_at:
+        if await books.world.fetch_value("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
+            await asyncio.sleep(0.02)
+            return
+        await asyncio.sleep(0.01)
 
 
 async def all_of(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
