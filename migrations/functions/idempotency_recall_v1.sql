@@ -1,7 +1,9 @@
 -- The answer already given for this key of this caller, or no row. Takes the key's lock until the transaction ends:
 -- the same request sent twice at once waits here, and then finds the first one's answer.
+-- Keys are looked up by the index also by a session that planned this while the table was empty.
 CREATE FUNCTION idempotency_recall(p_tenant uuid, p_account uuid, p_key text, p_hash bytea)
-RETURNS TABLE (status smallint, body text) LANGUAGE plpgsql AS $$
+RETURNS TABLE (status smallint, body text) LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 DECLARE
     known idempotency_keys;
 BEGIN

@@ -1,8 +1,9 @@
 -- Moves an order along one transition, the only place that writes a state. Under the row's lock, with a history row.
 -- p_command carries the transition (from, to, who) out of services/orders/orders/lifecycle.py and the caller's areas
--- (services/orders/orders/actions.py AdvanceCommand). The facts below are those of policy.py. Never raises for a refusal.
+-- (_advance in services/orders/orders/actions.py). The facts below are those of policy.py. Never raises for a refusal.
 CREATE FUNCTION order_advance(p_tenant uuid, p_command jsonb)
-RETURNS TABLE (status smallint, body text, replayed boolean) LANGUAGE plpgsql AS $$
+RETURNS TABLE (status smallint, body text, replayed boolean) LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 DECLARE
     c record;
     known record;
@@ -62,10 +63,7 @@ BEGIN
             );
             EXIT decide;
         END IF;
-        IF c.action = 'accept' AND o.resident_id = c.resident OR c.action = 'dispatch' AND EXISTS (
-            SELECT FROM residents r
-            WHERE r.tenant_id = p_tenant AND r.id = o.resident_id AND r.account_id = c.assignee_id
-        ) THEN
+        IF c.action = 'accept' AND o.resident_id = c.resident THEN
             v_answer := '{"code":"own_need"}';
             EXIT decide;
         END IF;
@@ -73,32 +71,44 @@ BEGIN
             v_answer := '{"code":"own_work"}';
             EXIT decide;
         END IF;
-        v_status := 422;
-        IF c.action = 'dispatch' AND c.assignee_id IS NOT NULL AND NOT EXISTS (
-            SELECT FROM grants g
-            JOIN memberships m ON m.tenant_id = g.tenant_id AND m.account_id = g.account_id AND m.ended_at IS NULL
-            WHERE g.tenant_id = p_tenant AND g.account_id = c.assignee_id AND g.role = ANY (c.serving_roles)
-                AND g.area_id = ANY (v_ancestors) AND g.valid_from <= c.now AND (g.valid_to IS NULL OR g.valid_to > c.now)
-        ) THEN
-            v_answer := '{"code":"assignee_cannot_serve"}';
-            EXIT decide;
+        IF c.action = 'dispatch' AND c.assignee_id IS NOT NULL THEN
+            IF EXISTS (
+                SELECT FROM residents r
+                WHERE r.tenant_id = p_tenant AND r.id = o.resident_id AND r.account_id = c.assignee_id
+            ) THEN
+                v_answer := '{"code":"own_need"}';
+                EXIT decide;
+            END IF;
+            IF NOT EXISTS (
+                SELECT FROM grants g
+                JOIN memberships m ON m.tenant_id = g.tenant_id AND m.account_id = g.account_id AND m.ended_at IS NULL
+                WHERE g.tenant_id = p_tenant AND g.account_id = c.assignee_id AND g.role = ANY (c.serving_roles)
+                    AND g.area_id = ANY (v_ancestors) AND g.valid_from <= c.now AND (g.valid_to IS NULL OR g.valid_to > c.now)
+            ) THEN
+                v_status := 422;
+                v_answer := '{"code":"assignee_cannot_serve"}';
+                EXIT decide;
+            END IF;
         END IF;
-        IF c.needs_evidence AND cardinality(c.file_ids) + (c.note IS NOT NULL)::int < (
-            SELECT k.evidence_required FROM order_kinds k WHERE k.tenant_id = p_tenant AND k.id = o.kind
-        ) THEN
-            v_answer := '{"code":"evidence_missing"}';
-            EXIT decide;
+        v_status := 422;
+        IF c.needs_evidence THEN
+            IF cardinality(c.file_ids) + (c.note IS NOT NULL)::int < (
+                SELECT k.evidence_required FROM order_kinds k WHERE k.tenant_id = p_tenant AND k.id = o.kind
+            ) THEN
+                v_answer := '{"code":"evidence_missing"}';
+                EXIT decide;
+            END IF;
         END IF;
         IF cardinality(c.file_ids) > 0 THEN
             PERFORM pg_advisory_xact_lock(hashtextextended('files of ' || c.account, 0));
-        END IF;
-        IF cardinality(c.file_ids) > 0 AND cardinality(c.file_ids) <> (
-            SELECT count(*) FROM files f
-            WHERE f.tenant_id = p_tenant AND f.id = ANY (c.file_ids) AND f.uploaded_by = c.account
-                AND NOT EXISTS (SELECT FROM order_files t WHERE t.tenant_id = p_tenant AND t.file_id = f.id)
-        ) THEN
-            v_answer := '{"code":"unknown_file"}';
-            EXIT decide;
+            IF cardinality(c.file_ids) <> (
+                SELECT count(*) FROM files f
+                WHERE f.tenant_id = p_tenant AND f.id = ANY (c.file_ids) AND f.uploaded_by = c.account
+                    AND NOT EXISTS (SELECT FROM order_files t WHERE t.tenant_id = p_tenant AND t.file_id = f.id)
+            ) THEN
+                v_answer := '{"code":"unknown_file"}';
+                EXIT decide;
+            END IF;
         END IF;
 
         INSERT INTO order_history (tenant_id, order_id, sequence, action, from_state, to_state, actor_id, at, note, details)

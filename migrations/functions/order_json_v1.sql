@@ -1,43 +1,11 @@
--- An order as the API answers it (services/orders/orders/schemas.py OrderRead). What tells whose home it is
--- (contact, household, words, point) is there only for those who need it: p_is_full.
+-- One order as order_json_named shows it, with its names looked up.
 CREATE FUNCTION order_json(o orders, p_is_full boolean) RETURNS text LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    RETURN json_build_object(
-        'id', o.id,
-        'number', order_number(o.number),
-        'kind', o.kind,
-        'kind_name', (SELECT k.name FROM order_kinds k WHERE k.tenant_id = o.tenant_id AND k.id = o.kind),
-        'state', o.state,
-        'version', o.version,
-        'area_id', o.area_id,
-        'area_name', (SELECT a.name FROM areas a WHERE a.tenant_id = o.tenant_id AND a.id = o.area_id),
-        'community_id', o.community_id,
-        'is_in_pool', o.state = 'dispatched' AND o.assignee_id IS NULL,
-        'assignee_id', o.assignee_id,
-        'assignee_name', (SELECT c.name FROM accounts c WHERE c.id = o.assignee_id),
-        'wanted_from', o.wanted_from,
-        'wanted_until', o.wanted_until,
-        'placed_at', o.placed_at,
-        'dispatched_at', o.dispatched_at,
-        'accepted_at', o.accepted_at,
-        'started_at', o.started_at,
-        'completed_at', o.completed_at,
-        'rated_at', o.rated_at,
-        'cancelled_at', o.cancelled_at,
-        'stars', o.stars,
-        'solved', o.solved,
-        'details', CASE WHEN p_is_full THEN json_build_object(
-            'description', o.description,
-            'resident_id', o.resident_id,
-            'household_id', o.household_id,
-            'placed_by', o.placed_by,
-            'contact_name', o.contact_name,
-            'contact_phone', o.contact_phone,
-            'address', o.address,
-            'lng', o.lng,
-            'lat', o.lat,
-            'completion_note', o.completion_note,
-            'rating_comment', o.rating_comment
-        ) END
-    )::text;
+    RETURN order_json_named(
+        o,
+        (SELECT k.name FROM order_kinds k WHERE k.tenant_id = o.tenant_id AND k.id = o.kind),
+        (SELECT a.name FROM areas a WHERE a.tenant_id = o.tenant_id AND a.id = o.area_id),
+        (SELECT c.name FROM accounts c WHERE c.id = o.assignee_id),
+        p_is_full
+    );
 END $$

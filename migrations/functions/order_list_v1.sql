@@ -19,12 +19,20 @@ BEGIN
         view text, account uuid, resident uuid, areas uuid[], states text[], before bigint, page_size bigint
     );
     -- A wide area is read by its communities, an area inside a community by itself and what lies below it.
-    SELECT array_agg(a.id) FILTER (WHERE a.id = a.community_id), array_agg(a.id) FILTER (WHERE a.id <> a.community_id)
-    INTO v_communities, v_smaller
-    FROM areas a
-    LEFT JOIN areas community ON community.tenant_id = a.tenant_id AND community.id = a.community_id
-    WHERE q.view IN ('area', 'pool') AND a.tenant_id = p_tenant AND a.ancestor_ids && q.areas
-        AND (a.id = a.community_id OR NOT community.ancestor_ids && q.areas);
+    -- Most ask for whole communities: for them the tree need not be walked.
+    IF q.view IN ('area', 'pool') THEN
+        SELECT array_agg(a.id) INTO v_communities FROM areas a
+        WHERE a.tenant_id = p_tenant AND a.id = ANY (q.areas) AND a.id = a.community_id;
+        IF cardinality(v_communities) IS DISTINCT FROM cardinality(q.areas) THEN
+            SELECT
+                array_agg(a.id) FILTER (WHERE a.id = a.community_id), array_agg(a.id) FILTER (WHERE a.id <> a.community_id)
+            INTO v_communities, v_smaller
+            FROM areas a
+            LEFT JOIN areas community ON community.tenant_id = a.tenant_id AND community.id = a.community_id
+            WHERE a.tenant_id = p_tenant AND a.ancestor_ids && q.areas
+                AND (a.id = a.community_id OR NOT community.ancestor_ids && q.areas);
+        END IF;
+    END IF;
 
     IF q.view = 'mine' THEN
         SELECT array_agg(m.number) INTO v_numbers FROM (
@@ -104,7 +112,13 @@ BEGIN
 
     -- Row by row through the unique index, whatever the planner believes of a table it has not analysed yet.
     SELECT string_agg((
-        SELECT order_json(o, q.view IN ('mine', 'area') OR q.view = 'tasks' AND o.state NOT IN ('rated', 'cancelled'))
+        SELECT order_json_named(
+            o,
+            (SELECT k.name FROM order_kinds k WHERE k.tenant_id = o.tenant_id AND k.id = o.kind),
+            (SELECT a.name FROM areas a WHERE a.tenant_id = o.tenant_id AND a.id = o.area_id),
+            (SELECT c.name FROM accounts c WHERE c.id = o.assignee_id),
+            q.view IN ('mine', 'area') OR q.view = 'tasks' AND o.state NOT IN ('rated', 'cancelled')
+        )
         FROM orders o WHERE o.tenant_id = p_tenant AND o.number = page.number
     ), ',' ORDER BY page.number DESC) INTO v_items
     FROM unnest(v_numbers[:q.page_size]) AS page (number);

@@ -1,8 +1,9 @@
 -- Places an order: resident, home, area and kind are looked up and checked here, so that placing is one round trip.
 -- Who may place for whom: oneself; somebody of one's own household; a worker for residents of the worker's areas.
--- p_command: see services/orders/orders/actions.py PlaceCommand. Never raises for a refusal.
+-- p_command: see place_order in services/orders/orders/actions.py. Never raises for a refusal.
 CREATE FUNCTION order_place(p_tenant uuid, p_command jsonb)
-RETURNS TABLE (status smallint, body text, replayed boolean) LANGUAGE plpgsql AS $$
+RETURNS TABLE (status smallint, body text, replayed boolean) LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 DECLARE
     c record;
     known record;
@@ -40,18 +41,23 @@ BEGIN
         WHERE m.tenant_id = p_tenant AND m.resident_id = c.for_resident AND (c.household_id IS NULL OR h.id = c.household_id)
         ORDER BY m.lives_here DESC, m.is_registered_here DESC, h.id
         LIMIT 1;
-        IF c.for_resident IS DISTINCT FROM c.resident AND NOT (
-            EXISTS (
-                SELECT FROM household_members mine
-                JOIN household_members theirs
-                    ON theirs.tenant_id = mine.tenant_id AND theirs.household_id = mine.household_id
-                WHERE mine.tenant_id = p_tenant AND mine.resident_id = c.resident AND theirs.resident_id = c.for_resident
-            )
-            OR EXISTS (
-                SELECT FROM areas a
-                WHERE a.tenant_id = p_tenant AND a.id = home.area_id AND a.ancestor_ids && c.proxy_areas
-            )
-        ) OR resident.id IS NULL THEN
+        IF c.for_resident IS DISTINCT FROM c.resident THEN
+            IF NOT (
+                EXISTS (
+                    SELECT FROM household_members mine
+                    JOIN household_members theirs
+                        ON theirs.tenant_id = mine.tenant_id AND theirs.household_id = mine.household_id
+                    WHERE mine.tenant_id = p_tenant AND mine.resident_id = c.resident AND theirs.resident_id = c.for_resident
+                )
+                OR EXISTS (
+                    SELECT FROM areas a
+                    WHERE a.tenant_id = p_tenant AND a.id = home.area_id AND a.ancestor_ids && c.proxy_areas
+                )
+            ) THEN
+                resident.id := NULL;
+            END IF;
+        END IF;
+        IF resident.id IS NULL THEN
             v_status := 404;
             v_answer := '{"code":"resident_not_found"}';
             EXIT decide;
@@ -72,14 +78,14 @@ BEGIN
         END IF;
         IF cardinality(c.file_ids) > 0 THEN
             PERFORM pg_advisory_xact_lock(hashtextextended('files of ' || c.account, 0));
-        END IF;
-        IF cardinality(c.file_ids) > 0 AND cardinality(c.file_ids) <> (
-            SELECT count(*) FROM files f
-            WHERE f.tenant_id = p_tenant AND f.id = ANY (c.file_ids) AND f.uploaded_by = c.account
-                AND NOT EXISTS (SELECT FROM order_files t WHERE t.tenant_id = p_tenant AND t.file_id = f.id)
-        ) THEN
-            v_answer := '{"code":"unknown_file"}';
-            EXIT decide;
+            IF cardinality(c.file_ids) <> (
+                SELECT count(*) FROM files f
+                WHERE f.tenant_id = p_tenant AND f.id = ANY (c.file_ids) AND f.uploaded_by = c.account
+                    AND NOT EXISTS (SELECT FROM order_files t WHERE t.tenant_id = p_tenant AND t.file_id = f.id)
+            ) THEN
+                v_answer := '{"code":"unknown_file"}';
+                EXIT decide;
+            END IF;
         END IF;
 
         INSERT INTO orders (

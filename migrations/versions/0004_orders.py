@@ -13,7 +13,14 @@ branch_labels = None
 depends_on = None
 
 TABLES = ("order_kinds", "orders", "order_history", "files", "order_files")
-FUNCTIONS = ("order_number_v1", "order_json_v1", "order_list_v1", "order_place_v1", "order_advance_v1")
+FUNCTIONS = (
+    "order_number_v1",
+    "order_json_named_v1",
+    "order_json_v1",
+    "order_list_v1",
+    "order_place_v1",
+    "order_advance_v1",
+)
 
 
 def upgrade() -> None:
@@ -277,6 +284,7 @@ def downgrade() -> None:
     op.execute("DROP FUNCTION order_place")
     op.execute("DROP FUNCTION order_list")
     op.execute("DROP FUNCTION order_json")
+    op.execute("DROP FUNCTION order_json_named")
     op.execute("DROP FUNCTION order_number")
     op.drop_table("order_files")
     op.drop_table("files")

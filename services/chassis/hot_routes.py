@@ -12,7 +12,7 @@ from uuid import UUID
 from fastapi import Request, Response
 from fastapi.params import Depends
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from services.chassis.idempotency import OnceKey, request_key
 from services.chassis.identity import Caller, identify
@@ -25,7 +25,8 @@ class NotAtFirstSight(Exception):
 
 
 class HotRoute(APIRoute):
-    """For endpoints of `Caller`, `OnceKey`, one JSON body, UUIDs of the path, and async dependencies on the request.
+    """For endpoints of `Caller`, `OnceKey`, one JSON body, UUIDs of the path, optional query parameters, and async
+    dependencies on the request.
 
     They return a Response. An endpoint with other parameters is served the documented way always.
     """
@@ -50,7 +51,10 @@ class HotRoute(APIRoute):
 def _readers(endpoint: Callable[..., Any]) -> dict[str, Reader] | None:
     """How each parameter is read; None for an endpoint with one that is not of a known sort."""
     hints = get_type_hints(endpoint, include_extras=True)
-    readers = {name: _reader(name, hints[name]) for name in inspect.signature(endpoint).parameters}
+    readers = {
+        name: _reader(name, hints[name], parameter.default)
+        for name, parameter in inspect.signature(endpoint).parameters.items()
+    }
     if None in readers.values():
         return None
     # Who is calling comes first: a stranger learns nothing about what fits.
@@ -58,7 +62,7 @@ def _readers(endpoint: Callable[..., Any]) -> dict[str, Reader] | None:
     return {name: reader for name in ordered if (reader := readers[name]) is not None}
 
 
-def _reader(name: str, hint: Any) -> Reader | None:
+def _reader(name: str, hint: Any, default: Any) -> Reader | None:
     if hint == Caller:
         return identify
     if hint == OnceKey:
@@ -70,7 +74,7 @@ def _reader(name: str, hint: Any) -> Reader | None:
     for mark in get_args(hint)[1:]:
         if isinstance(mark, Depends) and inspect.iscoroutinefunction(mark.dependency):
             return mark.dependency
-    return None
+    return None if default is inspect.Parameter.empty else _query_reader(name, hint, default)
 
 
 def _path_reader(name: str) -> Reader:
@@ -78,6 +82,24 @@ def _path_reader(name: str) -> Reader:
         try:
             return UUID(request.path_params[name])
         except ValueError:
+            raise NotAtFirstSight from None
+
+    return read
+
+
+def _query_reader(name: str, hint: Any, default: Any) -> Reader:
+    adapter = TypeAdapter[Any](hint)
+    is_list = adapter.json_schema().get("type") == "array" or any(
+        choice.get("type") == "array" for choice in adapter.json_schema().get("anyOf", ())
+    )
+
+    async def read(request: Request) -> Any:
+        given = request.query_params.getlist(name)
+        if not given:
+            return default
+        try:
+            return adapter.validate_python(given if is_list else given[-1])
+        except ValidationError:
             raise NotAtFirstSight from None
 
     return read

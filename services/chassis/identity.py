@@ -51,7 +51,8 @@ class Identity:
     def areas_as(self, roles: Collection[Role]) -> list[UUID]:
         """The areas in whose subtrees the caller holds one of these roles now."""
         moment = clock.now()
-        return [grant.area_id for grant in self.grants if grant.role in roles and grant.is_in_force(moment)]
+        held = (grant.area_id for grant in self.grants if grant.role in roles and grant.is_in_force(moment))
+        return list(dict.fromkeys(held))
 
     def is_one_of(self, roles: Collection[Role], ancestor_ids: Collection[UUID]) -> bool:
         """Whether the caller holds one of these roles over an area, given by its `ancestor_ids`."""
