@@ -7,6 +7,7 @@ from pathlib import Path
 
 import asyncpg
 import httpx2
+import hypothesis
 import pytest
 from fastapi import FastAPI
 
@@ -17,6 +18,11 @@ from tests.chassis.probe import SERVICE, create_probe
 from tests.conftest import TestServer, make_settings, running_app
 from tests.migrations.catalog import connected
 from tests.world import ARRANGER, World
+
+SEEDED = hypothesis.settings(
+    derandomize=True, deadline=None, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
+)
+"""For every property: the same examples each time, however busy the machine is."""
 
 _codes = itertools.count(800_000)
 

@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.chassis.pagination import InvalidCursor, decode_cursor, encode_cursor
+from tests.chassis.conftest import SEEDED
 
 KEYS = [tuple[UUID], tuple[str], tuple[str, str], tuple[str, UUID], tuple[int], tuple[int, UUID]]
 """What lists page by."""
@@ -46,6 +47,7 @@ def _fits(part: Any, kind: type) -> bool:
 
 @pytest.mark.parametrize("key", KEYS, ids=str)
 class TestFuzz:
+    @SEEDED
     @given(cursor=st.text(max_size=80))
     @example(cursor="")
     @example(cursor="====")
@@ -56,6 +58,7 @@ class TestFuzz:
         value = opened(cursor, key)
         assert value is None or is_key(value, key.__args__)
 
+    @SEEDED
     @given(raw=st.binary(max_size=80))
     @example(raw=b'["\\ud800"]')
     @example(raw=b"[" * 300)
@@ -65,6 +68,7 @@ class TestFuzz:
         value = opened(base64.urlsafe_b64encode(raw).decode(), key)
         assert value is None or is_key(value, key.__args__)
 
+    @SEEDED
     @given(parts=st.lists(anything_json, max_size=3))
     @example(parts=["\0"])
     @example(parts=["a", "b\0"])

@@ -7,13 +7,13 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as profile
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from services.chassis.database import Database
 from services.chassis.schemas import Latitude, Line, Longitude, Moment, Name, Paragraph, Phone, new_id
+from tests.chassis.conftest import SEEDED
 from tests.chassis.probe import Everything
 
 LONE_SURROGATE = json.loads(r'"\ud800"')
@@ -86,7 +86,7 @@ class TestTexts:
     def test_only_text_is_text(self, value: Any) -> None:
         assert not accepts(Name, value)
 
-    @profile(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+    @SEEDED
     @given(texts=st.lists(st.text(st.characters(codec=None), max_size=20), max_size=30))
     async def test_what_is_accepted_can_be_stored(self, database: Database, texts: list[str]) -> None:
         """Postgres and JSON take every text that gets through, unchanged."""
