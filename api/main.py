@@ -95,7 +95,7 @@ class Gateway:
         handed = {name: value for name, value in scope.items() if not name.startswith(OWN_SCOPE)}
         handed["headers"] = intake.headers
         handed["linli.request_id"] = intake.request_id
-        if intake.token is not None and prefix not in WITHOUT_CALLER:
+        if intake.token is not None and prefix is not None and prefix not in WITHOUT_CALLER:
             handed["linli.claims"] = await self._verifier.verify(intake.token)
         if intake.has_body:
             await BodyGuard(receive, send, limit_bytes=limit_bytes).run(answering, handed)

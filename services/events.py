@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Event(BaseModel):
-    """Base of every fact. Names are past tense; fields are only ever added."""
+    """Base of every fact. Names are past tense; fields are only added, with a default: old facts are still read."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
     kind: ClassVar[str]
@@ -29,7 +29,7 @@ class OrderRated(Event):
     order_id: UUID
     number: int
     order_kind: str
-    order_kind_name: str
+    order_kind_name: str = ""
     """As the district calls it, for whoever reads the statement."""
     community_id: UUID
     """The community that pays the reward."""

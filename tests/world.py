@@ -1,7 +1,7 @@
 """A small district of its own for each test: tenancy keeps tests apart, so they share one database and one process."""
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -111,24 +111,27 @@ class World:
         phone: str = "13800138000",
     ) -> Person:
         """An account with a membership, grants (role → area key) and, with `home`, a resident of that household."""
-        account_id, session_id = new_id(), new_id()
+        account_id = new_id()
         await self.connection.execute("INSERT INTO accounts (id, name) VALUES ($1, $2)", account_id, name)
         await self.insert("memberships", account_id=account_id)
         for role, area in (roles or {}).items():
             await self.insert("grants", id=new_id(), account_id=account_id, role=role, area_id=self.areas[area])
         resident_id = await self.add_resident(name, home, account_id=account_id, phone=phone) if home else None
-        expires_at = clock.now() + timedelta(hours=2)
+        self.people[key] = await self.new_session(Person(name, account_id, resident_id, "", self.stranger()))
+        return self.people[key]
+
+    async def new_session(self, person: Person) -> Person:
+        """The same person, signed in anew: nothing is remembered of them."""
+        session_id, expires_at = new_id(), clock.now() + timedelta(hours=2)
         await self.connection.execute(
             "INSERT INTO sessions (id, account_id, tenant_id, method, expires_at) VALUES ($1, $2, $3, 'demo', $4)",
-            session_id, account_id, self.tenant_id, expires_at,
+            session_id, person.account_id, self.tenant_id, expires_at,
         )  # fmt: skip
-        claims = Claims(account_id, self.tenant_id, session_id, expires_at.timestamp())
+        claims = Claims(person.account_id, self.tenant_id, session_id, expires_at.timestamp())
         token = sign_token(self.settings.signing_keys[0], claims, clock.now())
-        client = httpx2.AsyncClient(
-            transport=self.transport, base_url=self.base_url, headers={"Authorization": f"Bearer {token}"}, timeout=30
-        )
-        self.people[key] = Person(name, account_id, resident_id, token, client)
-        return self.people[key]
+        client = self.stranger()
+        client.headers["Authorization"] = f"Bearer {token}"
+        return replace(person, token=token, client=client)
 
     async def add_resident(
         self, name: str, home: str, *, account_id: UUID | None = None, phone: str | None = "13800138000"

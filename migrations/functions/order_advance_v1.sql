@@ -30,19 +30,36 @@ BEGIN
     SELECT a.ancestor_ids INTO v_ancestors FROM areas a WHERE a.tenant_id = p_tenant AND a.id = o.area_id;
     v_facts := array_remove(ARRAY[
         CASE WHEN o.resident_id = c.resident THEN 'is_requester' END,
-        CASE WHEN o.placed_by = c.account THEN 'is_placer' END,
         CASE WHEN o.assignee_id = c.account THEN 'is_assignee' END,
+        CASE WHEN o.assignee_id = c.account AND v_ancestors && c.serve_areas THEN 'is_helper' END,
         CASE WHEN v_ancestors && c.dispatch_areas THEN 'is_dispatcher' END,
         CASE WHEN v_ancestors && c.oversee_areas THEN 'is_overseer' END,
         CASE WHEN v_ancestors && c.serve_areas THEN 'is_server' END
     ], NULL);
+    IF o.placed_by = c.account AND NOT 'is_requester' = ANY (v_facts) THEN
+        IF order_placer_is_family(o) THEN
+            v_facts := v_facts || 'is_family_placer'::text;
+        END IF;
+        IF 'is_overseer' = ANY (v_facts) THEN
+            v_facts := v_facts || 'is_proxy'::text;
+            IF EXISTS (
+                SELECT FROM residents r
+                WHERE r.tenant_id = p_tenant AND r.id = o.resident_id AND r.account_id IS NULL
+            ) THEN
+                v_facts := v_facts || 'stands_in'::text;
+            END IF;
+        END IF;
+    END IF;
 
     <<decide>>
     BEGIN
         v_status := 409;
         IF o.id IS NULL OR NOT (
-            v_facts && ARRAY['is_requester', 'is_placer', 'is_assignee', 'is_overseer']
-            OR 'is_server' = ANY (v_facts) AND (c.action = 'accept' OR o.state = 'dispatched' AND o.assignee_id IS NULL)
+            v_facts && ARRAY['is_requester', 'is_family_placer', 'is_assignee', 'is_overseer']
+            OR 'is_server' = ANY (v_facts) AND o.dispatched_at IS NOT NULL AND (
+                o.state = 'dispatched' AND o.assignee_id IS NULL
+                OR c.action = 'accept' AND o.state IN ('dispatched', 'accepted', 'in_progress')
+            )
         ) THEN
             v_status := 404;
             v_answer := '{"code":"order_not_found"}';
@@ -162,7 +179,10 @@ BEGIN
             ), c.listeners, c.now);
         END IF;
         v_status := 200;
-        v_answer := order_json(o, v_facts && ARRAY['is_requester', 'is_placer', 'is_overseer'] OR o.assignee_id = c.account);
+        v_answer := order_json(o, 
+            v_facts && ARRAY['is_requester', 'is_family_placer', 'is_overseer']
+            OR o.assignee_id = c.account AND 'is_server' = ANY (v_facts)
+        );
     END;
 
     PERFORM idempotency_store(

@@ -117,7 +117,18 @@ BEGIN
             (SELECT k.name FROM order_kinds k WHERE k.tenant_id = o.tenant_id AND k.id = o.kind),
             (SELECT a.name FROM areas a WHERE a.tenant_id = o.tenant_id AND a.id = o.area_id),
             (SELECT c.name FROM accounts c WHERE c.id = o.assignee_id),
-            q.view IN ('mine', 'area') OR q.view = 'tasks' AND o.state NOT IN ('rated', 'cancelled')
+            CASE q.view
+                WHEN 'area' THEN true
+                WHEN 'pool' THEN false
+                WHEN 'mine' THEN o.resident_id = q.resident OR order_placer_is_family(o) OR EXISTS (
+                    SELECT FROM areas a
+                    WHERE a.tenant_id = p_tenant AND a.id = o.area_id AND a.ancestor_ids && q.areas
+                )
+                ELSE o.state NOT IN ('rated', 'cancelled') AND EXISTS (
+                    SELECT FROM areas a
+                    WHERE a.tenant_id = p_tenant AND a.id = o.area_id AND a.ancestor_ids && q.areas
+                )
+            END
         )
         FROM orders o WHERE o.tenant_id = p_tenant AND o.number = page.number
     ), ',' ORDER BY page.number DESC) INTO v_items

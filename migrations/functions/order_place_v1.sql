@@ -1,5 +1,5 @@
 -- Places an order: resident, home, area and kind are looked up and checked here, so that placing is one round trip.
--- Who may place for whom: oneself; somebody of one's own household; a worker for residents of the worker's areas.
+-- Who may place for whom: oneself; somebody of one's own household; a worker for residents of the worker's areas, there.
 -- p_command: see place_order in services/orders/orders/actions.py. Never raises for a refusal.
 CREATE FUNCTION order_place(p_tenant uuid, p_command jsonb)
 RETURNS TABLE (status smallint, body text, replayed boolean) LANGUAGE plpgsql
@@ -11,6 +11,7 @@ DECLARE
     home record;
     place areas;
     placed orders;
+    v_is_worker boolean := false;
     v_answer text;
     v_status smallint;
 BEGIN
@@ -42,17 +43,15 @@ BEGIN
         ORDER BY m.lives_here DESC, m.is_registered_here DESC, h.id
         LIMIT 1;
         IF c.for_resident IS DISTINCT FROM c.resident THEN
-            IF NOT (
-                EXISTS (
-                    SELECT FROM household_members mine
-                    JOIN household_members theirs
-                        ON theirs.tenant_id = mine.tenant_id AND theirs.household_id = mine.household_id
-                    WHERE mine.tenant_id = p_tenant AND mine.resident_id = c.resident AND theirs.resident_id = c.for_resident
-                )
-                OR EXISTS (
-                    SELECT FROM areas a
-                    WHERE a.tenant_id = p_tenant AND a.id = home.area_id AND a.ancestor_ids && c.proxy_areas
-                )
+            v_is_worker := NOT EXISTS (
+                SELECT FROM household_members mine
+                JOIN household_members theirs
+                    ON theirs.tenant_id = mine.tenant_id AND theirs.household_id = mine.household_id
+                WHERE mine.tenant_id = p_tenant AND mine.resident_id = c.resident AND theirs.resident_id = c.for_resident
+            );
+            IF v_is_worker AND NOT EXISTS (
+                SELECT FROM areas a
+                WHERE a.tenant_id = p_tenant AND a.id = home.area_id AND a.ancestor_ids && c.proxy_areas
             ) THEN
                 resident.id := NULL;
             END IF;
@@ -70,6 +69,11 @@ BEGIN
         WHERE a.tenant_id = p_tenant AND a.id = COALESCE(c.area_id, home.area_id) AND a.valid_to IS NULL;
         IF place.community_id IS NULL THEN
             v_answer := '{"code":"place_needed"}';
+            EXIT decide;
+        END IF;
+        IF v_is_worker AND NOT place.ancestor_ids && c.proxy_areas THEN
+            v_status := 403;
+            v_answer := '{"code":"forbidden"}';
             EXIT decide;
         END IF;
         IF NOT EXISTS (SELECT FROM order_kinds k WHERE k.tenant_id = p_tenant AND k.id = c.kind AND k.is_active) THEN
@@ -94,11 +98,11 @@ BEGIN
         ) VALUES (
             p_tenant, c.id, c.kind, place.id, place.community_id, home.id, resident.id, c.account, c.description,
             COALESCE(c.contact_name, resident.name), COALESCE(c.contact_phone, resident.phone),
-            COALESCE(c.address, (
+            COALESCE(c.address, left((
                 SELECT string_agg(a.name, '' ORDER BY cardinality(a.ancestor_ids))
                 FROM areas a
                 WHERE a.tenant_id = p_tenant AND a.id = ANY (place.ancestor_ids) AND a.community_id IS NOT NULL
-            ) || CASE WHEN home.area_id = place.id THEN home.dwelling ELSE '' END),
+            ) || CASE WHEN home.area_id = place.id THEN home.dwelling ELSE '' END, 200)),
             c.wanted_from, c.wanted_until, c.lng, c.lat, c.now
         ) ON CONFLICT (tenant_id, id) DO NOTHING RETURNING * INTO placed;
         IF placed.id IS NULL THEN

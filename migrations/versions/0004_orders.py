@@ -15,6 +15,7 @@ depends_on = None
 TABLES = ("order_kinds", "orders", "order_history", "files", "order_files")
 FUNCTIONS = (
     "order_number_v1",
+    "order_placer_is_family_v1",
     "order_json_named_v1",
     "order_json_v1",
     "order_list_v1",
@@ -285,6 +286,7 @@ def downgrade() -> None:
     op.execute("DROP FUNCTION order_list")
     op.execute("DROP FUNCTION order_json")
     op.execute("DROP FUNCTION order_json_named")
+    op.execute("DROP FUNCTION order_placer_is_family")
     op.execute("DROP FUNCTION order_number")
     op.drop_table("order_files")
     op.drop_table("files")

@@ -17,7 +17,7 @@ import asyncpg
 import msgspec
 
 from services.chassis.database import CONNECTION_LOST, RETRIED_SQLSTATES, Database
-from services.chassis.errors import ServiceUnavailable
+from services.chassis.errors import Busy, ServiceUnavailable
 from services.chassis.idempotency import refusal
 
 logger = logging.getLogger(__name__)
@@ -63,6 +63,7 @@ class Command:
         self._in_flight = 0
         self._waiting: deque[_Call] = deque()
         self._lane: asyncio.Task[None] | None = None
+        self._settling: set[asyncio.Task[None]] = set()
 
     async def __call__(
         self, tenant_id: UUID, command: msgspec.Struct | dict[str, Any], *, locks: UUID | None = None
@@ -91,6 +92,8 @@ class Command:
                     return CommandAnswer(*row)
                 except CONNECTION_LOST:
                     await asyncio.sleep(PAUSE_SECONDS * 2**attempt)  # its idempotency key makes it safe to repeat
+                except asyncpg.LockNotAvailableError:
+                    raise Busy from None
                 except asyncpg.PostgresError as error:
                     if error.sqlstate not in RETRIED_SQLSTATES:
                         raise
@@ -117,11 +120,17 @@ class Command:
                 assert len(rows) == len(calls), "a command answers one row"
             except Exception:
                 logger.warning("a batch of %d failed and is run one by one", len(calls))
-                await asyncio.gather(*(self._settle_alone(call) for call in calls))
+                self._settle(calls)  # beside the lane: one that waits for a lock does not hold up the next batch
                 continue
             for call, row in zip(calls, rows, strict=True):
                 if not call.answer.done():
                     call.answer.set_result(CommandAnswer(*row))
+
+    def _settle(self, calls: list[_Call]) -> None:
+        for call in calls:
+            task = asyncio.create_task(self._settle_alone(call), name=f"{self._function}-alone")
+            self._settling.add(task)
+            task.add_done_callback(self._settling.discard)
 
     async def _settle_alone(self, call: _Call) -> None:
         """After a failed batch nothing was committed, or, if the connection died, the idempotency keys know."""

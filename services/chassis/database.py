@@ -4,6 +4,7 @@ Sessions (SQLAlchemy) serve the cold paths, `pool` (asyncpg) the hot commands of
 """
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -17,8 +18,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 RETRIED_SQLSTATES = frozenset({"40001", "40P01"})
 """Serialization failure and deadlock: nobody's fault, tried again."""
 
+LOCK_TIMEOUT_SECONDS = 2
+"""Two people who act on one thing wait for each other briefly; who waits longer is told so (Busy)."""
+LOCK_NOT_AVAILABLE = "55P03"
+
 CONNECTION_LOST = (
-    OSError,
+    ConnectionError,
+    FileNotFoundError,
+    socket.gaierror,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
@@ -39,7 +46,12 @@ class Database:
 
     def __init__(self, url: str, *, service: str, pool_size: int) -> None:
         self.url = driver_url(url)
-        self._server_settings = {"role": f"linli_{service}", "application_name": f"linli-{service}", "jit": "off"}
+        self._server_settings = {
+            "role": f"linli_{service}",
+            "application_name": f"linli-{service}",
+            "jit": "off",
+            "lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s",
+        }
         self._pool_size = pool_size
         self._pool: asyncpg.Pool | None = None
         self._engine: AsyncEngine | None = None

@@ -118,6 +118,16 @@ class ServiceUnavailable(Problem):
     headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}
 
 
+class Busy(Problem):
+    """Somebody else holds what the request needs, for longer than anybody is made to wait."""
+
+    status = 409
+    code = "busy"
+    zh = "该内容正被他人处理，请稍后重试。"
+    en = "Somebody else is acting on this at the moment; please try again."
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}
+
+
 class InternalError(Problem):
     status = 500
     code = "internal_error"

@@ -17,8 +17,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.datastructures import UploadFile
 
-from services.chassis.database import CONNECTION_LOST, Database, is_connection_lost, is_retried
-from services.chassis.errors import Problem, ServiceUnavailable, UnreadableBody
+from services.chassis.database import CONNECTION_LOST, LOCK_NOT_AVAILABLE, Database, is_connection_lost, is_retried
+from services.chassis.errors import Busy, Problem, ServiceUnavailable, UnreadableBody
 from services.chassis.identity import Identity, identify
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
@@ -142,6 +142,8 @@ async def _with_retries(request: Request, endpoint: Endpoint) -> Response:
         try:
             return await _in_transaction(request, caller, once, endpoint)
         except (DBAPIError, *CONNECTION_LOST) as error:
+            if getattr(getattr(error, "orig", None), "sqlstate", None) == LOCK_NOT_AVAILABLE:
+                raise Busy from None
             if not is_retried(error) and not is_connection_lost(error):
                 raise
         await asyncio.sleep(PAUSE_SECONDS * 2**attempt)  # the key makes it safe, whatever became of the last attempt

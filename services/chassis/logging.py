@@ -10,16 +10,17 @@ from services.chassis.request_context import request_id
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line. Exceptions show their type and where they passed, not their text: texts carry data."""
+    """One JSON object a line. Exceptions show their type and where they passed, not their text: texts carry data.
+
+    Of a message only the first line is kept: in the others asyncio shows what a task ended with.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage().partition("\n")[
-                0
-            ],  # asyncio adds lines that show exceptions with their texts
+            "message": record.getMessage().partition("\n")[0],
         }
         if request_id.get():
             line["request_id"] = request_id.get()

@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 
 from services.chassis import clock
-from services.chassis.database import RETRIED_SQLSTATES, Database, tenant_statement
+from services.chassis.database import LOCK_NOT_AVAILABLE, RETRIED_SQLSTATES, Database, tenant_statement
 from services.events import EVENTS, Event
 
 logger = logging.getLogger(__name__)
@@ -133,7 +133,7 @@ def _pause_after(attempts: int) -> float:
 
 
 def _is_contention(error: Exception) -> bool:
-    return getattr(error, "sqlstate", None) in RETRIED_SQLSTATES
+    return getattr(error, "sqlstate", None) in {*RETRIED_SQLSTATES, LOCK_NOT_AVAILABLE}
 
 
 _NEXT = """

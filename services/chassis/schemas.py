@@ -1,12 +1,13 @@
 """What request and response bodies have in common."""
 
+import re
 import unicodedata
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 import uuid_utils.compat
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 
 class Body(BaseModel):
@@ -65,7 +66,18 @@ def _storable_moment(moment: datetime) -> datetime:
     return moment
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_storable_moment)]
+def _spelled_out(moment: object) -> object:
+    """Not a number of seconds, nor half a date: RFC 3339."""
+    if isinstance(moment, datetime) or (isinstance(moment, str) and RFC_3339.fullmatch(moment)):
+        return moment
+    raise ValueError("must be an RFC 3339 time with an offset, e.g. 2026-03-16T09:00:00+08:00")
+
+
+RFC_3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_spelled_out), AfterValidator(_storable_moment)]
 """RFC 3339 with an offset."""
 
 Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False, examples=[114.6904])]

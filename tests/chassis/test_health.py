@@ -1,5 +1,6 @@
 """Live means the process runs; ready means it can work. They are not the same when the database is away."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -96,7 +97,7 @@ class TestReady:
         monkeypatch.setattr(application, "READY_TIMEOUT_SECONDS", 0.2)
         async with connected(url) as owner, owner.transaction():
             await owner.execute("LOCK TABLE alembic_version")
-            answer = await client.get("/ready")
+            answer = await asyncio.wait_for(client.get("/ready"), 5)
         assert (answer.status_code, answer.json()["checks"]["database"]) == (503, "TimeoutError")
         assert (await client.get("/ready")).status_code == 200
 

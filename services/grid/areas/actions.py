@@ -99,7 +99,7 @@ async def place_area(transaction: AsyncSession, caller: Identity, placement: Are
         "registered_population": placement.registered_population,
         "resident_population": placement.resident_population,
         "boundary": write_boundary(boundary) if boundary else None,
-        "boundary_original": placement.boundary,
+        "boundary_original": _as_sent(placement.boundary),
         "boundary_crs": placement.crs,
     }
     placed = await transaction.scalar(insert(Area).values(row).on_conflict_do_nothing().returning(Area.id))
@@ -118,9 +118,14 @@ async def draw_boundary(
     boundary = await asyncio.to_thread(read_boundary, geojson, crs)
     await _count_version_up(transaction, caller.tenant_id)
     area.boundary = write_boundary(boundary)
-    area.boundary_original = geojson
+    area.boundary_original = _as_sent(geojson)
     area.boundary_crs = crs
     return boundary
+
+
+def _as_sent(geojson: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The geometry alone, after `read_boundary` has found it good: other members are nobody's boundary."""
+    return geojson and {"type": geojson["type"], "coordinates": geojson["coordinates"]}
 
 
 async def _read(geojson: dict[str, Any] | None, crs: Crs | None) -> Boundary | None:

@@ -41,7 +41,7 @@ async def list_areas(
     transaction: Transaction,
     caller: Caller,
     parent_id: UUID | None = None,
-    level: Annotated[str | None, Query(max_length=40)] = None,
+    level: Annotated[str | None, *text_of(40), Query()] = None,
     name: Annotated[str | None, *text_of(60), Query(description="Text that the name contains.")] = None,
     limit: Limit = 20,
     cursor: Cursor = None,

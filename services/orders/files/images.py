@@ -14,8 +14,8 @@ LARGEST_PIXELS = 60_000_000
 LONGEST_SIDE = 2560
 JPEG_QUALITY = 88
 
-_turns = asyncio.Semaphore(2)
-"""Decoding takes memory and a core: so many at a time."""
+turns = asyncio.Semaphore(2)
+"""Decoding takes memory and a core: so many at a time. Taken before a connection is, so that nobody else waits."""
 
 
 class NotAnImage(Problem):
@@ -35,8 +35,7 @@ class CleanImage:
 
 async def clean(content: bytes) -> CleanImage:
     """The picture drawn anew, so that nothing else that came in the file survives. Raises NotAnImage."""
-    async with _turns:
-        return await asyncio.to_thread(_clean, content)
+    return await asyncio.to_thread(_clean, content)
 
 
 def _clean(content: bytes) -> CleanImage:
@@ -47,8 +46,8 @@ def _clean(content: bytes) -> CleanImage:
             if image.width * image.height > LARGEST_PIXELS:
                 raise NotAnImage
             keeps_png = image.format == "PNG"
+            image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))  # first: a JPEG is then decoded at a fraction of its size
             image = ImageOps.exif_transpose(image)
-            image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
             return _drawn_anew(image, keeps_png=keeps_png)
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise NotAnImage from error

@@ -1,11 +1,12 @@
 """Reading files."""
 
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Boolean, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.grid import Area
+from models.grid import Area, Resident
 from models.orders import Order, OrderFile, StoredFile
 from services.chassis.errors import Problem
 from services.chassis.identity import Identity
@@ -31,11 +32,20 @@ async def find_file(transaction: AsyncSession, caller: Identity, file_id: UUID) 
 
 
 async def _sees_order_of(transaction: AsyncSession, caller: Identity, file_id: UUID) -> bool:
-    row = (
+    row: Any = (
         await transaction.execute(
-            select(Order.state, Order.resident_id, Order.placed_by, Order.assignee_id, Area.ancestor_ids)
+            select(
+                Order.state,
+                Order.resident_id,
+                Order.placed_by,
+                Order.assignee_id,
+                Area.ancestor_ids,
+                literal_column("order_placer_is_family(orders)", Boolean),
+                Resident.account_id.is_not(None),
+            )
             .join(OrderFile, (OrderFile.tenant_id == Order.tenant_id) & (OrderFile.order_id == Order.id))
             .join(Area, (Area.tenant_id == Order.tenant_id) & (Area.id == Order.area_id))
+            .join(Resident, (Resident.tenant_id == Order.tenant_id) & (Resident.id == Order.resident_id))
             .where(OrderFile.tenant_id == caller.tenant_id, OrderFile.file_id == file_id)
         )
     ).one_or_none()

@@ -35,7 +35,9 @@ class FolderStore:
 
 
 def _write_durably(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not path.parent.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _sync_folder(path.parent.parent)
     draft = path.with_name(f".{uuid4().hex}")
     try:
         with draft.open("xb") as file:
@@ -43,7 +45,17 @@ def _write_durably(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
+        _sync_folder(path.parent)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             draft.unlink()
         raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """A file survives a power cut only together with its name."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

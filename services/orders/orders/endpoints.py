@@ -9,7 +9,7 @@ from models.orders import OrderState
 from services.chassis.application import problems
 from services.chassis.commands import CommandAnswer
 from services.chassis.database import Database
-from services.chassis.errors import Forbidden, NotFound, Unauthenticated
+from services.chassis.errors import Busy, Forbidden, NotFound, Unauthenticated
 from services.chassis.hot_routes import HotRoute
 from services.chassis.idempotency import REPLAYED, IdempotencyKeyMissing, IdempotencyKeyReused, OnceKey
 from services.chassis.identity import Caller
@@ -48,7 +48,7 @@ from services.orders.orders.schemas import (
 router = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=HotRoute, responses=problems(Unauthenticated))
 
 _WRITE = (IdempotencyKeyMissing, IdempotencyKeyReused)
-_STEP = (*_WRITE, OrderNotFound, Forbidden, OrderStateConflict, OrderChanged)
+_STEP = (*_WRITE, OrderNotFound, Forbidden, OrderStateConflict, OrderChanged, Busy)
 
 
 async def _database(request: Request) -> Database:
@@ -80,6 +80,7 @@ def _answer(answer: CommandAnswer) -> Response:
     response_model=OrderRead,
     responses=problems(
         *_WRITE,
+        Forbidden,
         ResidentNotFound,
         NotAResident,
         OrderIdTaken,

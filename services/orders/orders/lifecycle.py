@@ -32,13 +32,14 @@ UNDER_WAY = {S.DISPATCHED, S.ACCEPTED, S.IN_PROGRESS}
 TRANSITIONS: dict[OrderAction, Transition] = {
     #                        from                                 to             who
     A.DISPATCH: _transition({S.PLACED, *UNDER_WAY},               S.DISPATCHED,  policy.is_dispatcher),
-    A.ACCEPT:   _transition({S.DISPATCHED},                       S.ACCEPTED,    policy.is_assignee, policy.is_server),
+    A.ACCEPT:   _transition({S.DISPATCHED},                       S.ACCEPTED,    policy.is_server),
     A.DECLINE:  _transition(UNDER_WAY,                            S.PLACED,      policy.is_assignee),
-    A.START:    _transition({S.ACCEPTED},                         S.IN_PROGRESS, policy.is_assignee),
-    A.COMPLETE: _transition({S.ACCEPTED, S.IN_PROGRESS},          S.COMPLETED,   policy.is_assignee, evidence=True),
-    A.RATE:     _transition({S.COMPLETED},                        S.RATED,       policy.is_requester, policy.is_placer),
+    A.START:    _transition({S.ACCEPTED},                         S.IN_PROGRESS, policy.is_helper),
+    A.COMPLETE: _transition({S.ACCEPTED, S.IN_PROGRESS},          S.COMPLETED,   policy.is_helper, evidence=True),
+    A.RATE:     _transition({S.COMPLETED},                        S.RATED,
+                            policy.is_requester, policy.is_family_placer, policy.stands_in),
     A.CANCEL:   _transition({S.PLACED, S.DISPATCHED, S.ACCEPTED}, S.CANCELLED,
-                            policy.is_requester, policy.is_placer, policy.is_dispatcher),
+                            policy.is_requester, policy.is_family_placer, policy.is_proxy, policy.is_dispatcher),
 }  # fmt: skip
 """Placing has no row: it makes the order. Dispatching again takes an order from a helper who cannot go on."""
 

@@ -29,18 +29,35 @@ class OrderFacts:
     assignee_id: UUID | None
     ancestor_ids: Collection[UUID]
     """Of the order's area, down to that area itself."""
+    placer_is_family: bool
+    """Who placed it shares a household with the resident."""
+    resident_has_account: bool
 
 
 def is_requester(caller: Identity, order: OrderFacts) -> bool:
     return order.resident_id == caller.resident_id
 
 
-def is_placer(caller: Identity, order: OrderFacts) -> bool:
-    return order.placed_by == caller.account_id
+def is_family_placer(caller: Identity, order: OrderFacts) -> bool:
+    return order.placed_by == caller.account_id and order.placer_is_family
+
+
+def is_proxy(caller: Identity, order: OrderFacts) -> bool:
+    return order.placed_by == caller.account_id and is_overseer(caller, order)
+
+
+def stands_in(caller: Identity, order: OrderFacts) -> bool:
+    """The worker who placed it speaks for a resident who cannot speak here himself."""
+    return is_proxy(caller, order) and not order.resident_has_account
 
 
 def is_assignee(caller: Identity, order: OrderFacts) -> bool:
     return order.assignee_id == caller.account_id
+
+
+def is_helper(caller: Identity, order: OrderFacts) -> bool:
+    """The assignee, while the term in office lasts."""
+    return is_assignee(caller, order) and is_server(caller, order)
 
 
 def is_dispatcher(caller: Identity, order: OrderFacts) -> bool:
@@ -60,12 +77,12 @@ def is_in_pool(order: OrderFacts) -> bool:
 
 
 def is_at_work(caller: Identity, order: OrderFacts) -> bool:
-    return is_assignee(caller, order) and order.state not in FINAL_STATES
+    return is_helper(caller, order) and order.state not in FINAL_STATES
 
 
 def sees_details(caller: Identity, order: OrderFacts) -> bool:
     """Name, phone, address and words: for who asked, who answers for the area, and who does it while it is done."""
-    return any(fact(caller, order) for fact in (is_requester, is_placer, is_overseer, is_at_work))
+    return any(fact(caller, order) for fact in (is_requester, is_family_placer, is_overseer, is_at_work))
 
 
 def sees(caller: Identity, order: OrderFacts) -> bool:

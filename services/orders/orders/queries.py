@@ -57,9 +57,9 @@ async def list_orders(
 
 
 async def _areas_of_view(database: Database, caller: Identity, view: OrderView, area_id: UUID | None) -> list[UUID]:
+    own = caller.areas_as(policy.OVERSEEING_ROLES if view in _OVERSEERS_VIEWS else policy.SERVING_ROLES)
     if view in {OrderView.MINE, OrderView.TASKS}:
-        return []
-    own = caller.areas_as(policy.OVERSEEING_ROLES if view == OrderView.AREA else policy.SERVING_ROLES)
+        return own
     if not own:
         raise Forbidden
     if area_id is None or area_id in own:
@@ -71,6 +71,7 @@ async def _areas_of_view(database: Database, caller: Identity, view: OrderView, 
     return [area_id]
 
 
+_OVERSEERS_VIEWS = frozenset({OrderView.MINE, OrderView.AREA})
 _LIES_INSIDE = "SELECT true FROM areas WHERE tenant_id = $1 AND id = $2 AND ancestor_ids && $3"
 
 
@@ -97,7 +98,13 @@ async def find_order(
     if row is None:
         raise OrderNotFound
     facts = OrderFacts(
-        OrderState(row["state"]), row["resident_id"], row["placed_by"], row["assignee_id"], row["ancestor_ids"]
+        state=OrderState(row["state"]),
+        resident_id=row["resident_id"],
+        placed_by=row["placed_by"],
+        assignee_id=row["assignee_id"],
+        ancestor_ids=row["ancestor_ids"],
+        placer_is_family=row["placer_is_family"],
+        resident_has_account=row["resident_has_account"],
     )
     if not policy.sees(caller, facts):
         raise OrderNotFound
@@ -106,6 +113,10 @@ async def find_order(
 
 _ORDER = """
 SELECT o.id, o.state, o.resident_id, o.placed_by, o.assignee_id, a.ancestor_ids,
+    order_placer_is_family(o) AS placer_is_family,
+    EXISTS (
+        SELECT FROM residents r WHERE r.tenant_id = o.tenant_id AND r.id = o.resident_id AND r.account_id IS NOT NULL
+    ) AS resident_has_account,
     order_json(o, true) AS full_json, order_json(o, false) AS reduced_json
 FROM orders o JOIN areas a ON a.tenant_id = o.tenant_id AND a.id = o.area_id
 WHERE o.tenant_id = $1 AND ($2::uuid IS NULL OR o.id = $2) AND ($3::bigint IS NULL OR o.number = $3)

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from models.orders import FilePurpose, OrderAction, OrderState
 from services.chassis.schemas import Answer, Body, Latitude, Line, Longitude, Moment, Name, Paragraph, Phone
@@ -71,8 +71,8 @@ class OrderCompletion(OrderStep):
 
 
 class OrderRating(OrderStep):
-    stars: Annotated[int, Field(ge=1, le=5)]
-    solved: bool
+    stars: Annotated[int, Field(ge=1, le=5, strict=True)]
+    solved: StrictBool
     comment: Paragraph | None = None
 
 

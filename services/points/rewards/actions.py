@@ -39,4 +39,4 @@ async def reward_order(connection: Any, tenant_id: UUID, rated: OrderRated) -> C
 
 def reward_reason(order_kind_name: str, stars: int) -> str:
     """What the statement says of it, e.g. 代购药品 服务获5星好评."""
-    return f"{order_kind_name} 服务获{stars}星{'好评' if stars >= PRAISE else '评价'}"
+    return f"{order_kind_name} 服务获{stars}星{'好评' if stars >= PRAISE else '评价'}".strip()

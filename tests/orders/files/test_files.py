@@ -80,6 +80,7 @@ async def test_a_photo_is_its_uploaders_until_it_belongs_to_an_order(world: Worl
     assert readers == ["zhang"]
     order = await world.order(file_ids=[photo])
     await world.act(order["id"], "dispatcher", "dispatch", {})
+    assert (await world.member.get(f"/v1/files/{photo}")).status_code == 404, "the pool does not show whose it is"
     await world.act(order["id"], "member", "accept")
     readers = [
         key for key, person in world.people.items() if (await person.get(f"/v1/files/{photo}")).status_code == 200

@@ -1,5 +1,6 @@
 """Dispatching, accepting, completing, rating: what each leaves behind, and what it refuses."""
 
+import asyncio
 from datetime import timedelta
 from uuid import uuid4
 
@@ -86,14 +87,14 @@ async def test_nobody_takes_on_their_own_need(world: World) -> None:
 
 
 async def test_nobody_rates_their_own_work(world: World) -> None:
-    """A worker who placed an order for a resident and did it leaves the judging to the resident."""
-    order = await world.order("grid_worker", on_behalf_of=str(world.zhang.resident_id))
+    """A worker who placed an order for a resident without a phone and did it leaves the judging to others."""
+    resident_id = await world.add_resident("王桂芳", "2单元503", phone=None)
+    order = await world.order("grid_worker", on_behalf_of=str(resident_id))
     await world.act(order["id"], "dispatcher", "dispatch", {"assignee_id": str(world.grid_worker.account_id)})
     await world.act(order["id"], "grid_worker", "accept")
     await world.act(order["id"], "grid_worker", "complete", {"note": "已送达"})
     answer = await world.grid_worker.post(f"/v1/orders/{order['id']}/rate", {"stars": 5, "solved": True})
     assert (answer.status_code, answer.json()["code"]) == (409, "own_work")
-    await world.act(order["id"], "zhang", "rate", {"stars": 5, "solved": True})
 
 
 async def test_completing_needs_as_much_evidence_as_the_kind_asks_for(world: World, jpeg: bytes) -> None:
@@ -155,3 +156,78 @@ async def test_actions_on_unknown_and_foreign_orders_say_not_found(world: World,
     for order_id in (foreign["id"], str(uuid4())):
         answer = await world.dispatcher.post(f"/v1/orders/{order_id}/dispatch", {})
         assert (answer.status_code, answer.json()["code"]) == (404, "order_not_found")
+
+
+async def test_a_worker_speaks_only_for_a_resident_who_cannot_speak_here(world: World) -> None:
+    """Points would otherwise be made between a worker and a helper, without the resident."""
+    silent = await world.add_resident("王桂芳", "2单元503", phone=None)
+    for resident_id, status in ((world.zhang.resident_id, 403), (silent, 200)):
+        order = await world.order("grid_worker", on_behalf_of=str(resident_id))
+        await world.act(order["id"], "dispatcher", "dispatch", {"assignee_id": str(world.member.account_id)})
+        await world.act(order["id"], "member", "accept")
+        await world.act(order["id"], "member", "complete", {"note": "已送达"})
+        answer = await world.grid_worker.post(f"/v1/orders/{order['id']}/rate", {"stars": 5, "solved": True})
+        assert answer.status_code == status, answer.text
+
+
+async def test_whose_term_ends_keeps_neither_the_order_nor_the_home(world: World) -> None:
+    """The order was dispatched to a member in office; the identities are asked for again after the term."""
+    leaving = await world.add_person("leaving", "凌国强", roles={Role.MEMBER: "community"})
+    order = await world.order()
+    path = f"/v1/orders/{order['id']}"
+    await world.act(order["id"], "dispatcher", "dispatch", {"assignee_id": str(leaving.account_id)})
+    await world.act(order["id"], "leaving", "accept")
+    assert (await leaving.get(path)).json()["details"]["address"]
+    await world.connection.execute(
+        "UPDATE grants SET valid_to = now(), valid_from = now() - interval '1 day' WHERE account_id = $1",
+        leaving.account_id,
+    )
+    again = await world.new_session(leaving)
+    assert (await again.get(path)).json()["details"] is None
+    tasks = (await again.get("/v1/orders", view="tasks")).json()["items"]
+    assert [(item["id"], item["details"]) for item in tasks] == [(order["id"], None)]
+    assert (await again.post(f"{path}/complete", {"note": "已送达"})).status_code == 403
+    returned = await again.post(f"{path}/decline", {"reason": "任期结束"})
+    assert (returned.status_code, returned.json()["details"]) == (200, None)
+
+
+async def test_a_former_member_of_the_district_cannot_be_given_an_order(world: World) -> None:
+    await world.connection.execute(
+        "UPDATE memberships SET ended_at = now() WHERE account_id = $1", world.second_member.account_id
+    )
+    order = await world.order()
+    body = {"assignee_id": str(world.second_member.account_id)}
+    answer = await world.dispatcher.post(f"/v1/orders/{order['id']}/dispatch", body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "assignee_cannot_serve")
+
+
+async def test_accepting_is_no_way_to_find_out(world: World) -> None:
+    """Before it is dispatched, and when it is over, a helper who knows an id learns nothing by it."""
+    order = await world.order()
+    path = f"/v1/orders/{order['id']}/accept"
+    assert (await world.member.post(path)).status_code == 404
+    await world.act(order["id"], "zhang", "cancel", {"reason": "好了"})
+    assert (await world.member.post(path)).status_code == 404
+
+
+async def test_who_waits_too_long_for_another_is_told_so_and_holds_nobody_up(world: World) -> None:
+    held, free = await world.order(), await world.order()
+    async with world.connection.transaction():
+        await world.connection.execute("SELECT FROM orders WHERE id = $1 FOR UPDATE", held["id"])
+        waiting = [
+            asyncio.create_task(world.dispatcher.post(f"/v1/orders/{held['id']}/dispatch", {})) for _ in range(12)
+        ]
+        await asyncio.sleep(0.2)
+        async with asyncio.timeout(15):
+            assert (await world.dispatcher.post(f"/v1/orders/{free['id']}/dispatch", {})).status_code == 200
+            answers = await asyncio.gather(*waiting)
+    assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(409, "busy")}
+    await world.act(held["id"], "dispatcher", "dispatch", {})
+
+
+@pytest.mark.parametrize(
+    "rating", [{"stars": True, "solved": True}, {"stars": 5, "solved": "no"}, {"stars": "5", "solved": True}]
+)
+async def test_a_rating_means_what_it_says(world: World, rating: dict[str, object]) -> None:
+    order = await world.completed_order()
+    assert (await world.zhang.post(f"/v1/orders/{order['id']}/rate", rating)).status_code == 422

@@ -114,7 +114,8 @@ BAD: list[dict[str, Any]] = [
     {"wanted_from": "9999-01-01T00:00:00Z"},
     {"wanted_from": "2026-03-16T09:00:00+08:00", "wanted_until": "2026-03-15T09:00:00+08:00"},
     {"contact_phone": "电话"}, {"contact_phone": "1" * 21}, {"file_ids": [str(uuid4())] * 10}, {"file_ids": "x"},
-    {"id": "not-a-uuid"}, {"on_behalf_of": 5},
+    {"id": "not-a-uuid"}, {"on_behalf_of": 5}, {"wanted_from": 1700000000}, {"wanted_from": "1700000000"},
+    {"wanted_from": "2026-01-01 08:00+0800"},
 ]  # fmt: skip
 
 
@@ -154,3 +155,16 @@ async def test_a_grant_of_another_place_does_not_make_a_proxy(world: World) -> N
     await world.add_person("far_worker", "欧阳勇", roles={Role.GRID_WORKER: "other_community"})
     answer = await world.far_worker.post("/v1/orders", {**MEDICINE, "on_behalf_of": str(world.zhang.resident_id)})
     assert answer.status_code == 404
+
+
+async def test_a_worker_places_only_in_the_worker_s_own_area(world: World) -> None:
+    body = {**MEDICINE, "on_behalf_of": str(world.zhang.resident_id), "area_id": str(world.areas["other_community"])}
+    assert (await world.grid_worker.post("/v1/orders", body)).status_code == 403
+    body["area_id"] = str(world.areas["building"])
+    assert (await world.grid_worker.post("/v1/orders", body)).status_code == 201
+
+
+async def test_long_names_of_places_make_a_short_address(world: World) -> None:
+    await world.connection.execute("UPDATE areas SET name = repeat('长', 90) WHERE level <> 'district'")
+    order = await world.order()
+    assert len(order["details"]["address"]) == 200
