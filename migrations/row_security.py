@@ -8,8 +8,14 @@ ROLES = tuple(f"linli_{service}" for service in SERVICES)
 CURRENT_TENANT = "NULLIF(current_setting('linli.tenant', true), '')::uuid"
 
 
+_MAY_BECOME = "CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END"
+
+
 def create_roles() -> None:
-    """One role per service. Roles belong to the whole server, so they may be there already; they are never dropped."""
+    """One role per service. Roles belong to the whole server, so they may be there already; they are never dropped.
+
+    Where an administrator made them and granted them to the owner of the database, the owner needs no CREATEROLE.
+    """
     for role in ROLES:
         op.execute(
             f"""
@@ -17,7 +23,9 @@ def create_roles() -> None:
                 IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN
                     CREATE ROLE {role} NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS;
                 END IF;
-                GRANT {role} TO CURRENT_USER;
+                IF NOT pg_has_role('{role}', {_MAY_BECOME}) THEN
+                    GRANT {role} TO CURRENT_USER;
+                END IF;
             EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;  -- another database is being migrated now
             END $$
             """

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Index, LargeBinary, SmallInteger, String, text
+from sqlalchemy import LargeBinary, SmallInteger, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, TenantOwned
@@ -13,7 +13,6 @@ class IdempotencyKey(TenantOwned, Base):
     """The stored answer, refusals too. `service` is the database role that gave it: no service sees another's rows."""
 
     __tablename__ = "idempotency_keys"
-    __table_args__ = (Index("ix_idempotency_keys_created_at", "tenant_id", "created_at"),)
     service: Mapped[str] = mapped_column(String(40), primary_key=True, server_default=text("CURRENT_USER"))
     account_id: Mapped[UUID] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(String(64), primary_key=True)

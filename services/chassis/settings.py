@@ -67,6 +67,10 @@ class Settings(BaseSettings):
         secrets = [self.refresh_secret, self.wechat_app_secret]
         if any(secret.get_secret_value().startswith(DEMO_PREFIX) for secret in secrets):
             raise UnsafeSettings("a demo secret is set in production mode")
+        if self.wechat_app_id and not self.wechat_base_url.startswith("https://"):
+            raise UnsafeSettings(
+                "LINLI_WECHAT_BASE_URL must be https in production mode: who answers there signs people in"
+            )
         if any(str(key.get("kid", "")).startswith(DEMO_PREFIX) for key in self.signing_keys):
             raise UnsafeSettings("a demo signing key is set in production mode")
         return self

@@ -40,6 +40,19 @@ class TestRole:
         await outside.close()
 
 
+class TestPool:
+    async def test_a_transaction_left_open_does_not_swallow_the_next_command(
+        self, database: Database, world: World
+    ) -> None:
+        """As after a request that was cancelled between BEGIN and its end: what comes next is really committed."""
+        async with database.pool.acquire() as connection:
+            await connection.execute(f"BEGIN; {tenant_statement(world.tenant_id)}")
+        async with contextlib.AsyncExitStack() as stack:
+            for _ in range(database.pool.get_size()):
+                again = await stack.enter_async_context(database.pool.acquire())
+                assert not again.is_in_transaction()
+
+
 class TestTransaction:
     async def test_commits_on_leaving(self, database: Database, world: World) -> None:
         async with database.hot_transaction(world.tenant_id) as connection:

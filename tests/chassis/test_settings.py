@@ -21,6 +21,7 @@ REAL = {
 DEMO_SECRETS: list[dict[str, Any]] = [
     {"demo_sign_in": True},
     {"refresh_secret": "demo-refresh"},
+    {"wechat_app_id": "wx441602", "wechat_base_url": "http://127.0.0.1:9000"},
     {"wechat_app_secret": "demo-wechat"},
     {"signing_keys_json": json.dumps([signing_key("demo-1")])},
     {"signing_keys_json": json.dumps([signing_key("2026-11"), signing_key("demo-1")])},

@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from alembic import command
@@ -12,9 +13,10 @@ from sqlalchemy import create_mock_engine
 
 from launcher.database import alembic_config, migrate
 from launcher.folders import PROJECT
+from migrations.row_security import ROLES
 from models import Base
 from tests.conftest import TestServer
-from tests.migrations.catalog import connected, shape, tables, whole
+from tests.migrations.catalog import connected, described, shape, tables, whole
 
 
 async def _downgrade(url: str) -> None:
@@ -70,6 +72,26 @@ class TestAlembicCheck:
             await connection.execute("ALTER TABLE orders ADD COLUMN surplus text")
         with pytest.raises(CommandError, match="New upgrade operations detected"):
             await asyncio.to_thread(command.check, alembic_config(url))
+
+
+async def test_an_owner_without_powers_may_migrate(postgres: TestServer) -> None:
+    """Where an administrator made the roles and granted them, the owner of the database may be nobody special."""
+    url, owner = postgres.clone(), f"linli_test_owner_{uuid4().hex}"
+    await _downgrade(url)
+    async with connected(url) as administrator:
+        await administrator.execute(f"""
+            DROP TABLE alembic_version;
+            CREATE ROLE {owner} NOLOGIN NOSUPERUSER NOCREATEROLE;
+            GRANT {", ".join(ROLES)} TO {owner};
+            GRANT {owner} TO CURRENT_USER;
+            GRANT ALL ON SCHEMA public TO {owner} WITH GRANT OPTION;
+        """)
+        try:
+            await asyncio.to_thread(migrate, f"{url}{'&' if '?' in url else '?'}role={owner}")
+            owners = await described(administrator, "SELECT tableowner FROM pg_tables WHERE schemaname = 'public'")
+            assert owners == {(owner,)}
+        finally:
+            await administrator.execute(f"DROP OWNED BY {owner} CASCADE; DROP ROLE {owner}")
 
 
 async def test_several_processes_may_migrate_at_once(postgres: TestServer) -> None:

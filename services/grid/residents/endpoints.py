@@ -14,8 +14,9 @@ from services.chassis.schemas import text_of
 from services.grid.areas.queries import AreaNotFound
 from services.grid.households.queries import HouseholdNotFound
 from services.grid.residents import actions, queries
+from services.grid.residents.actions import AccountAlreadyLinked, AccountNotAMember
 from services.grid.residents.queries import ResidentNotFound
-from services.grid.residents.schemas import ResidentDetails, ResidentPage, ResidentRegistration
+from services.grid.residents.schemas import ResidentAccount, ResidentDetails, ResidentPage, ResidentRegistration
 
 router = APIRouter(tags=["residents"], route_class=TenantRoute, responses=problems(Unauthenticated, InvalidToken))
 
@@ -49,4 +50,25 @@ async def read_resident(resident_id: UUID, transaction: Transaction, caller: Cal
 async def register_resident(body: ResidentRegistration, transaction: Transaction, caller: Caller) -> ResidentDetails:
     """Adds a resident to a household, for administrators and grid workers of its area."""
     resident_id = await actions.register_resident(transaction, caller, body)
+    return await queries.read_resident(transaction, caller, resident_id)
+
+
+@router.post(
+    "/v1/residents/{resident_id}/account",
+    response_model=ResidentDetails,
+    dependencies=ONCE,
+    responses=problems(
+        ResidentNotFound,
+        Forbidden,
+        AccountNotAMember,
+        AccountAlreadyLinked,
+        IdempotencyKeyMissing,
+        IdempotencyKeyReused,
+    ),
+)
+async def link_account(
+    resident_id: UUID, body: ResidentAccount, transaction: Transaction, caller: Caller
+) -> ResidentDetails:
+    """Says which account is this resident's, so that the newcomer of the mini-program can order (居民绑定账号)."""
+    await actions.link_account(transaction, caller, resident_id, body.account_id)
     return await queries.read_resident(transaction, caller, resident_id)

@@ -36,6 +36,12 @@ class ResidentRegistration(Body):
     lives_here: bool = True
 
 
+class ResidentAccount(Body):
+    """Which account a resident signs in with. People find the id of theirs in `GET /v1/me`."""
+
+    account_id: UUID
+
+
 class ResidentItem(Answer):
     """A resident as an item of a list."""
 
