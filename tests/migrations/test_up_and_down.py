@@ -84,14 +84,18 @@ async def test_an_owner_without_powers_may_migrate(postgres: TestServer) -> None
             CREATE ROLE {owner} NOLOGIN NOSUPERUSER NOCREATEROLE;
             GRANT {", ".join(ROLES)} TO {owner};
             GRANT {owner} TO CURRENT_USER;
-            GRANT ALL ON SCHEMA public TO {owner} WITH GRANT OPTION;
+            GRANT CREATE ON SCHEMA public TO {owner};
         """)
         try:
             await asyncio.to_thread(migrate, f"{url}{'&' if '?' in url else '?'}role={owner}")
             owners = await described(administrator, "SELECT tableowner FROM pg_tables WHERE schemaname = 'public'")
             assert owners == {(owner,)}
         finally:
-            await administrator.execute(f"DROP OWNED BY {owner} CASCADE; DROP ROLE {owner}")
+            await administrator.execute(f"""
+                REVOKE CREATE ON SCHEMA public FROM {owner};
+                DROP OWNED BY {owner} CASCADE;
+                DROP ROLE {owner};
+            """)
 
 
 async def test_several_processes_may_migrate_at_once(postgres: TestServer) -> None:
