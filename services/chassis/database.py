@@ -138,4 +138,4 @@ def is_connection_lost(error: BaseException) -> bool:
 
 
 async def _keep(connection: Any) -> None:
-    """Nothing to reset: every setting is LOCAL. A transaction that a cancelled request left open, asyncpg ends itself."""
+    """Nothing to reset: every setting is LOCAL, and a transaction that was left open asyncpg ends itself."""

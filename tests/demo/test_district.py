@@ -372,10 +372,15 @@ class _Callers:
         self._residents = {
             person.account_id: person.id for person in district.people.persons if person.account_id is not None
         }
+        self._members = [{belonging.person.id for belonging in home.members} for home in district.people.homes]
         self._grants: dict[UUID, list[AreaGrant]] = defaultdict(list)
         for grant in district.staff.grants:
             held = AreaGrant(grant.role, grant.area.id, grant.valid_from, grant.valid_to)
             self._grants[grant.account.id].append(held)
+
+    def share_a_home(self, account_id: UUID, resident_id: UUID) -> bool:
+        own = self._residents.get(account_id)
+        return any({own, resident_id} <= members for members in self._members)
 
     def of(self, account_id: UUID) -> Identity:
         return Identity(
@@ -397,7 +402,15 @@ def assert_conforms(order: PastOrder, callers: _Callers) -> None:
     assert order.steps[0].action is OrderAction.PLACE
     for taken, step in enumerate(order.steps[1:], start=1):
         before = PastOrder(order.key, order.kind, order.home, order.resident, order.description, order.steps[:taken])
-        facts = OrderFacts(before.state, order.resident.id, order.placed_by, before.assignee_id, ancestors(order))
+        facts = OrderFacts(
+            state=before.state,
+            resident_id=order.resident.id,
+            placed_by=order.placed_by,
+            assignee_id=before.assignee_id,
+            ancestor_ids=ancestors(order),
+            placer_is_family=callers.share_a_home(order.placed_by, order.resident.id),
+            resident_has_account=order.resident.account_id is not None,
+        )
         assert is_allowed(step.action, callers.of(step.actor_id), facts), (order.key, step)
         assert TRANSITIONS[step.action].to_state == step.to_state
         assert_assignee_serves(order, step, callers)

@@ -37,13 +37,12 @@ async def test_a_stranger_is_asked_to_sign_in(world: World, method: str, path: s
     address = path.replace("{number}", "1000000064")
     for name in [part[1:-1] for part in address.split("/") if part.startswith("{")]:
         address = address.replace(f"{{{name}}}", str(uuid4()))
-    body = {"json": {}} if method in {"post", "put"} else {}
     answer = await world.stranger().request(
         method,
         address,
         headers={"Idempotency-Key": str(uuid4())},
         params={"lng": 114.7, "lat": 23.7, "crs": "wgs84"},
-        **body,
+        json={} if method in {"post", "put"} else None,
     )
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated"), answer.text
 
