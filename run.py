@@ -81,7 +81,11 @@ def only_one_at_a_time() -> Iterator[None]:
     """Two starts in a fresh clone must not install into each other."""
     import fcntl  # noqa: PLC0415 - not on Windows, where the sentence above has to come first
 
-    with open(PROJECT / ".venv.lock", "w") as lock:
+    try:
+        lock = open(PROJECT / ".venv.lock", "w")  # noqa: SIM115 - closed below
+    except OSError as error:
+        sys.exit(f"Linli keeps its environment in {PROJECT} and cannot write there: {error.strerror}.")
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -12,6 +12,7 @@ import httpx2
 from launcher.accounts import make_socket_folder
 from launcher.children import Child
 from launcher.product import Product, introduce, prepared_product
+from launcher.serving import listen
 from launcher.single import SERVICES
 from launcher.terminal import CannotStart
 from services.chassis.logging import configure_logging
@@ -27,6 +28,7 @@ def separate() -> None:
     """
     configure_logging(logging.WARNING)
     with prepared_product() as product:
+        listen(product.socket)
         asyncio.run(_run(product))
         raise KeyboardInterrupt
 

@@ -20,6 +20,14 @@ GRACE_SECONDS = 10
 """How long requests in flight may take to end once the process is asked to stop."""
 
 
+def listen(listener: socket.socket) -> None:
+    """Raises CannotStart when another program listens there: uvloop would not say so, and serve nobody."""
+    try:
+        listener.listen(2048)
+    except OSError as error:
+        raise CannotStart(f"The port was taken meanwhile: {error.strerror}.") from None
+
+
 def serve(
     app: ASGIApp,
     *,
@@ -34,6 +42,8 @@ def serve(
     Listens on `sockets`, else on the Unix socket `path`, else on `host` and `port`. Raises CannotStart when the app
     does not start.
     """
+    for listener in sockets or ():
+        listen(listener)
     server = _Server(_config(app, host=host, port=port, uds=str(path) if path else None), when_ready)
     try:
         server.run(list(sockets) if sockets else None)

@@ -13,7 +13,7 @@ from models.base import Base, TenantOwned, enumeration, reference
 
 
 class Crs(StrEnum):
-    """Coordinate systems met in China. Everything is stored as WGS-84 beside what was sent (domain.md §C)."""
+    """Coordinate systems met in China. Everything is stored as WGS-84 beside what was sent."""
 
     WGS84 = "wgs84"
     GCJ02 = "gcj02"

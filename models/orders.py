@@ -110,7 +110,7 @@ class Order(TenantOwned, Base):
     )
     id: Mapped[UUID] = mapped_column(primary_key=True)
     number: Mapped[int] = mapped_column(ORDER_NUMBERS, server_default=ORDER_NUMBERS.next_value())
-    """Grows with every order: what lists page by, and, with a check digit, what people read out on the phone."""
+    """Grows with every order: what lists page by, and, with two check digits, what people read out on the phone."""
     kind: Mapped[str] = mapped_column(String(40))
     state: Mapped[OrderState] = mapped_column(enumeration(OrderState), server_default=OrderState.PLACED.value)
     version: Mapped[int] = mapped_column(server_default="1")

@@ -1,6 +1,7 @@
 """Hot commands: one SQL function each, called alone when it is quiet and in batches when requests queue up.
 
-A command function has the signature `name(p_tenant uuid, p_command jsonb) RETURNS TABLE (status smallint, body text)`.
+A command function has the signature `name(p_tenant uuid, p_command jsonb) RETURNS TABLE (status smallint, body text,
+replayed boolean)`.
 It sets the tenant itself, honours the idempotency key in the command, answers a business refusal as a status
 with a body `{"code": …, …}`, and never raises for one, so that no item spoils its batch.
 """
@@ -23,7 +24,7 @@ from services.chassis.idempotency import refusal
 logger = logging.getLogger(__name__)
 
 ALONE = 8
-"""Up to so many calls in flight go one by one: a batch only pays when there is a queue (stack.md §3)."""
+"""Up to so many calls in flight go one by one: a batch only pays when there is a queue."""
 BATCH = 256
 ATTEMPTS = 5
 PAUSE_SECONDS = 0.05

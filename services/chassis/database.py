@@ -67,7 +67,11 @@ class Database:
             command_timeout=60,
         )
         self._engine = create_async_engine(
-            "postgresql+asyncpg://", async_creator=self.connect, pool_size=self._pool_size, max_overflow=0
+            "postgresql+asyncpg://",
+            async_creator=self.connect,
+            pool_size=self._pool_size,
+            max_overflow=0,
+            pool_pre_ping=True,
         )
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False, autoflush=True)
 

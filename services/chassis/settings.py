@@ -71,6 +71,8 @@ class Settings(BaseSettings):
             raise UnsafeSettings(
                 "LINLI_WECHAT_BASE_URL must be https in production mode: who answers there signs people in"
             )
+        if not self.signing_keys and not self.identity_url:
+            raise UnsafeSettings("IDENTITY_URL or LINLI_SIGNING_KEYS is needed: nobody could be recognised without")
         if any(str(key.get("kid", "")).startswith(DEMO_PREFIX) for key in self.signing_keys):
             raise UnsafeSettings("a demo signing key is set in production mode")
         return self

@@ -54,6 +54,11 @@ class TestProduction:
     def test_a_demo_may_have_them(self, changes: dict[str, Any]) -> None:
         assert made(mode="demo", **changes).mode == "demo"
 
+    def test_refuses_to_start_where_nobody_could_be_recognised(self) -> None:
+        with pytest.raises(ValidationError, match="IDENTITY_URL or LINLI_SIGNING_KEYS"):
+            made(signing_keys_json="[]")
+        assert made(signing_keys_json="[]", identity_url="http://identity:8000").signing_keys == []
+
     def test_starts_with_secrets_of_its_own(self) -> None:
         assert [key["kid"] for key in made().signing_keys] == ["2026-11"]
 

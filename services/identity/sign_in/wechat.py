@@ -1,4 +1,4 @@
-"""WeChat's side of signing in: a code of `wx.login` becomes an openid (`auth.code2Session`, domain.md §A2)."""
+"""WeChat's side of signing in: a code of `wx.login` becomes an openid (`auth.code2Session`)."""
 
 import logging
 from collections.abc import AsyncIterator

@@ -101,7 +101,7 @@ async def list_orders(
     caller: Caller,
     view: OrderView = OrderView.MINE,
     area_id: Annotated[UUID | None, Query(description="Only for the views `area` and `pool`.")] = None,
-    state: Annotated[list[OrderState] | None, Query(max_length=7)] = None,
+    state: Annotated[list[OrderState] | None, Query(max_length=len(OrderState))] = None,
     cursor: Cursor = None,
     limit: Limit = 20,
 ) -> Any:

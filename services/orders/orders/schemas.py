@@ -96,7 +96,7 @@ class OrderRead(Answer):
     """An order as lists and actions answer it."""
 
     id: UUID
-    number: Annotated[str, Field(examples=["1000000075"])]
+    number: Annotated[str, Field(examples=["1000000064"])]
     """What people read out on the phone; the last two digits check the others."""
     kind: str
     kind_name: str
