@@ -54,7 +54,9 @@ def serve(
 @contextmanager
 def served_beside(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
     """Serve a small app on `listener`, which listens already, from a thread that ends on leaving."""
-    server = uvicorn.Server(_config(app))
+    server = uvicorn.Server(
+        _config(app, loop="asyncio")
+    )  # uvloop outside of the main thread has crashed on the way out
     thread = threading.Thread(target=server.run, args=([listener],), name="served-beside")
     thread.start()
     try:
@@ -64,10 +66,10 @@ def served_beside(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
         thread.join()
 
 
-def _config(app: ASGIApp, **where: Any) -> uvicorn.Config:
+def _config(app: ASGIApp, *, loop: str = "uvloop", **where: Any) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        loop="uvloop",
+        loop=loop,
         http="httptools",
         ws="none",
         lifespan="on",

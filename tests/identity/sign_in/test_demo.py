@@ -76,6 +76,7 @@ def test_production_refuses_to_start_with_anything_of_the_demo(
         "database_url": settings.database_url,
         "refresh_secret": "a-production-secret-0123456789abcdef",
         "wechat_app_secret": "a-production-secret",
+        "identity_url": "http://identity:8000",
     }
     assert create_app(Settings.model_validate(production)) is not None
 
