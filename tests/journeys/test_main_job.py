@@ -42,7 +42,13 @@ def fresh_key() -> dict[str, str]:
 
 
 async def points_of(client: httpx2.AsyncClient) -> int:
-    return int((await client.get("/v1/points/account")).json()["balance"])
+    """What the account shows; a phone asks again when the service says 503."""
+    for _ in range(50):
+        answer = await client.get("/v1/points/account")
+        if answer.status_code != 503:
+            return int(answer.json()["balance"])
+        await asyncio.sleep(0.1)
+    raise AssertionError(answer.text)
 
 
 async def points_reach(client: httpx2.AsyncClient, balance: int, *, within_seconds: float = 10) -> float:
