@@ -254,13 +254,18 @@ class EmbeddedPostgres:
         """False when the server ended instead; raises when it takes too long."""
         gives_up_at = time.monotonic() + READY_TIMEOUT_SECONDS
         while process.poll() is None:
-            if self._programs.accepts_connections(sockets):
+            if self._is_of(process) and self._programs.accepts_connections(sockets):
                 return True
             if time.monotonic() > gives_up_at:
                 _shut_down(process)
                 raise PostgresNotStarted(f"Postgres takes longer than {READY_TIMEOUT_SECONDS:.0f} s: see {self._log}.")
             time.sleep(POLL_SECONDS)
         return False
+
+    def _is_of(self, process: subprocess.Popen[bytes]) -> bool:
+        """Whether the server on the data is this process: on a busy machine another's may be what answers."""
+        running = read_postmaster_file(self._data)
+        return running is not None and running.process_id == process.pid
 
     def _remove_stale_postmaster_file(self) -> None:
         """After a crash of the machine the file may name a dead process, or one that is something else by now."""
