@@ -56,6 +56,8 @@ class PasswordCredential(Base):
     password_hash: Mapped[str]
     failed_attempts: Mapped[int] = mapped_column(server_default="0")
     locked_until: Mapped[datetime | None]
+    first_until: Mapped[datetime | None]
+    """Set while the password is one that somebody else chose: until then it only opens the choice of another."""
 
 
 class WechatIdentity(Base):
@@ -93,11 +95,41 @@ class Membership(TenantOwned, Base):
     """Ties an account to a tenant. Ended by `ended_at`, never deleted: orders and entries point here."""
 
     __tablename__ = "memberships"
-    __table_args__ = (Index("ix_memberships_account_id", "account_id"),)
+    __table_args__ = (
+        CheckConstraint("suspended_at IS NULL OR suspended_at IS NOT DISTINCT FROM ended_at", name="suspension_ends"),
+        Index("ix_memberships_account_id", "account_id"),
+    )
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"), primary_key=True, sort_order=-2)
     account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
     joined_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     ended_at: Mapped[datetime | None]
+    suspended_at: Mapped[datetime | None]
+    """Ended for now: whoever asks for `ended_at` alone sees no member, and only this one can be reinstated."""
+
+
+class IdentityEventKind(StrEnum):
+    ACCOUNT_OPENED = "account_opened"
+    ACCOUNT_SUSPENDED = "account_suspended"
+    ACCOUNT_REINSTATED = "account_reinstated"
+    PASSWORD_RESET = "password_reset"  # noqa: S105 (an event's name)
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 (an event's name)
+
+
+class IdentityEvent(TenantOwned, Base):
+    """Who did what to whose account, when and why. Append-only; of people it holds ids and the reason given."""
+
+    __tablename__ = "identity_events"
+    __table_args__ = (
+        reference("memberships", "actor_id", "account_id"),
+        reference("memberships", "account_id", "account_id"),
+        Index("ix_identity_events_account_id", "tenant_id", "account_id", "id"),
+    )
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[IdentityEventKind] = mapped_column(enumeration(IdentityEventKind))
+    actor_id: Mapped[UUID]
+    account_id: Mapped[UUID]
+    reason: Mapped[str | None] = mapped_column(String(200))
+    recorded_at: Mapped[datetime]
 
 
 class Grant(TenantOwned, Base):

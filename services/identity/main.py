@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from fastapi import FastAPI
 
@@ -9,11 +10,14 @@ from services.chassis.application import create_service
 from services.chassis.settings import Settings
 from services.identity.accounts import endpoints as accounts
 from services.identity.grants import endpoints as grants
+from services.identity.own_password import endpoints as own_password
 from services.identity.sign_in import endpoints as sign_in
 from services.identity.sign_in.actions import Desk
 from services.identity.sign_in.passwords import Passwords
 from services.identity.sign_in.wechat import WechatClient
+from services.identity.staff import endpoints as staff
 from services.identity.tokens import endpoints as tokens
+from services.identity.tokens.actions import ended_sessions
 from services.identity.tokens.issuer import TokenIssuer
 from services.identity.tokens.keys import SigningKeys
 from services.identity.tokens.refresh_tokens import RefreshSecret
@@ -26,8 +30,19 @@ def create_app(settings: Settings) -> FastAPI:
         "identity",
         settings,
         title="Linli identity",
-        routers=[sign_in.router, *demo, tokens.router, tokens.sign_out_router, accounts.router, grants.router],
+        routers=[
+            sign_in.router,
+            *demo,
+            tokens.router,
+            tokens.sign_out_router,
+            accounts.router,
+            own_password.router,
+            staff.router,
+            staff.password_router,
+            grants.router,
+        ],
         resources=_resources,
+        clearings=[ended_sessions(timedelta(days=settings.sessions_kept_days))],
     )
 
 

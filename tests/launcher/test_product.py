@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from launcher.accounts import make_folder, server_account, temporary_root
+from launcher.product import load_demo_people
+from tests.conftest import TestServer, _run_outside_of_any_loop
 from tests.launcher.conftest import Eventually
 from tests.launcher.running import Started, are_gone
 
@@ -123,6 +125,55 @@ class TestRun:
 
         assert product.ends() == 1
         assert "in production start the processes one by one" in product.output
+
+
+class TestDatabaseOfSomebodyElses:
+    def test_the_demo_stays_out_of_it_unless_told(self, start: Start) -> None:
+        """Its people's password is published: it is refused before the database is asked, which is not even there."""
+        product = start("run", DATABASE_URL="postgresql://nobody@127.0.0.1:1/real")
+
+        assert product.ends() == 1
+        assert "If it is there for the demo, say so: LINLI_MODE=demo" in product.output
+
+    def test_told_so_it_is_used(self, start: Start) -> None:
+        product = start("run", DATABASE_URL="postgresql://nobody@127.0.0.1:1/demo", LINLI_MODE="demo")
+
+        assert product.ends() == 1
+        assert "The database of DATABASE_URL (postgresql://127.0.0.1:1/demo) refuses" in product.output
+
+
+class TestDemoPeople:
+    @pytest.fixture
+    def url(self, postgres: TestServer) -> str:
+        return postgres.clone()
+
+    def test_are_loaded_where_nobody_is(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("LINLI_MODE", raising=False)
+
+        assert load_demo_people(url)
+        assert load_demo_people(url)
+
+    def test_are_not_loaded_beside_others_unless_told(
+        self, url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Also where somebody founded the very district that the demo is about."""
+        monkeypatch.delenv("LINLI_MODE", raising=False)
+        self._add_district(url, "441602")
+
+        assert not load_demo_people(url)
+        assert "Here is another district already (441602)" in capsys.readouterr().out
+        monkeypatch.setenv("LINLI_MODE", "demo")
+        assert not load_demo_people(url)
+
+    def test_told_so_they_stand_beside_others(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._add_district(url, "340111")
+        monkeypatch.setenv("LINLI_MODE", "demo")
+
+        assert load_demo_people(url)
+
+    def _add_district(self, url: str, code: str) -> None:
+        add = f"INSERT INTO tenants (id, code, name) VALUES (gen_random_uuid(), '{code}', '某区')"
+        _run_outside_of_any_loop(url, add)
 
 
 class TestSeparate:

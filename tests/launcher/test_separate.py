@@ -16,7 +16,10 @@ SECRETS = {"LINLI_SIGNING_KEYS": "[]", "LINLI_REFRESH_SECRET": "demo-1", "LINLI_
 @pytest.fixture
 def processes(tmp_path: Path) -> dict[str, Child]:
     with socket.socket() as listener:
-        services, gateway = children(Product(tmp_path, listener, "http://127.0.0.1:8000", {"PORT": "8000", **SECRETS}))
+        product = Product(
+            tmp_path, listener, "http://127.0.0.1:8000", {"PORT": "8000", **SECRETS}, has_demo_people=True
+        )
+        services, gateway = children(product)
     return {child.name: child for child in (*services, gateway)}
 
 

@@ -5,16 +5,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.identity import Session, SignInMethod, Tenant
+from models.identity import IdentityEventKind, Session, SignInMethod, Tenant
 from services.chassis import clock
-from services.chassis.database import Database
+from services.chassis.database import Database, tenant_statement
 from services.chassis.errors import Problem
+from services.identity.accounts.events import record_event
 from services.identity.accounts.schemas import AccountRead, TenantRead
 from services.identity.sign_in.accounts import account_of, account_of_persona, account_of_wechat_user
-from services.identity.sign_in.passwords import Passwords
+from services.identity.sign_in.first_passwords import hash_of_own, settle
+from services.identity.sign_in.passwords import CredentialsInvalid, Passwords
 from services.identity.sign_in.schemas import (
     DemoSignIn,
     PasswordSignIn,
@@ -50,15 +52,21 @@ class Desk:
 
 
 async def sign_in_by_password(desk: Desk, body: PasswordSignIn, *, request: str | None) -> SignedIn:
-    """Commits. `request` marks the request if it came with an idempotency key."""
+    """Commits. `request` marks the request if it came with an idempotency key.
+
+    With a first password the one that replaces it is set in the same transaction.
+    """
     repeated = await _repeated(desk, request)
     if repeated is not None:
         return repeated
-    account_id = await desk.passwords.judge(desk.database, body.username, body.password.get_secret_value())
-    async with desk.database.transaction(None) as transaction:
-        tenants = await tenants_of(transaction, account_id)
-        tenant = await choose_tenant(transaction, tenants, body.tenant_code)
-        return await _enter(desk, transaction, account_id, tenant, SignInMethod.PASSWORD, request)
+    try:
+        return await _enter_by_password(desk, body, request)
+    except CredentialsInvalid:
+        # Perhaps the same request, sent twice at once, has just used the first password up.
+        repeated = await _soon_repeated(desk, request) if body.new_password else None
+        if repeated is None:
+            raise
+        return repeated
 
 
 async def sign_in_by_wechat(desk: Desk, body: WechatSignIn, *, request: str | None) -> SignedIn:
@@ -85,8 +93,23 @@ async def sign_in_as_persona(desk: Desk, body: DemoSignIn, *, request: str | Non
     async with desk.database.transaction(None) as transaction:
         account_id = await account_of_persona(transaction, body.persona)
         tenants = await tenants_of(transaction, account_id)
-        tenant = await choose_tenant(transaction, tenants, body.tenant_code)
+        tenant = await choose_tenant(transaction, account_id, tenants, body.tenant_code)
         return await _enter(desk, transaction, account_id, tenant, SignInMethod.DEMO, request)
+
+
+async def _enter_by_password(desk: Desk, body: PasswordSignIn, request: str | None) -> SignedIn:
+    password = body.password.get_secret_value()
+    own = None if body.new_password is None else body.new_password.get_secret_value()
+    judged = await desk.passwords.judge(desk.database, body.username, password)
+    own_hash = await hash_of_own(desk.passwords, judged, body.username, password, own)
+    async with desk.database.transaction(None) as transaction:
+        tenants = await tenants_of(transaction, judged.account_id)
+        tenant = await choose_tenant(transaction, judged.account_id, tenants, body.tenant_code)
+        await settle(transaction, judged, own_hash)
+        if own_hash is not None:
+            await transaction.execute(text(tenant_statement(tenant.id)))
+            record_event(transaction, tenant.id, IdentityEventKind.PASSWORD_CHANGED, judged.account_id)
+        return await _enter(desk, transaction, judged.account_id, tenant, SignInMethod.PASSWORD, request)
 
 
 async def _enter_as_wechat_user(desk: Desk, user: WechatUser, tenant_code: str | None, request: str | None) -> SignedIn:

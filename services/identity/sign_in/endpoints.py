@@ -10,6 +10,8 @@ from services.chassis.idempotency import IdempotencyKeyMissing
 from services.identity.sign_in import actions
 from services.identity.sign_in.accounts import AccountSuspended, PersonaUnknown
 from services.identity.sign_in.actions import Desk, SignInUsedUp
+from services.identity.sign_in.first_passwords import FirstPasswordExpired, PasswordChangeNeeded, PasswordNotFirst
+from services.identity.sign_in.new_passwords import PasswordTooWeak, PasswordUnchanged
 from services.identity.sign_in.passwords import CredentialsInvalid, TooManySignIns
 from services.identity.sign_in.schemas import DemoSignIn, PasswordSignIn, SignedIn, WechatSignIn
 from services.identity.sign_in.tenants import NotAMember, TenantChoiceNeeded, TenantUnknown
@@ -65,9 +67,22 @@ router = APIRouter(prefix="/v1/sign-in", tags=["sign-in"])
 demo_router = APIRouter(prefix="/v1/sign-in", tags=["sign-in"])
 
 
-@router.post("/password", response_model=SignedIn, responses=problems(CredentialsInvalid, TooManySignIns, *ALWAYS))
+@router.post(
+    "/password",
+    response_model=SignedIn,
+    responses=problems(
+        CredentialsInvalid,
+        TooManySignIns,
+        PasswordChangeNeeded,
+        FirstPasswordExpired,
+        PasswordNotFirst,
+        PasswordTooWeak,
+        PasswordUnchanged,
+        *ALWAYS,
+    ),
+)
 async def sign_in_by_password(body: PasswordSignIn, desk: UsedDesk, request: RequestMark) -> SignedIn:
-    """Staff: user name and password."""
+    """Staff: user name and password. With a first password, one of their own as `new_password` too."""
     return await actions.sign_in_by_password(desk, body, request=request)
 
 

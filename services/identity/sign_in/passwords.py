@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import ClassVar, TypeVar
+from typing import ClassVar, NamedTuple, TypeVar
 from uuid import UUID
 
 from argon2 import PasswordHasher
@@ -34,6 +34,8 @@ WAITING = 64
 
 Result = TypeVar("Result")
 
+_HASHER = PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY)
+
 
 class CredentialsInvalid(Problem):
     """One answer for an unknown user, a wrong password and a locked account: nobody learns which."""
@@ -52,12 +54,20 @@ class TooManySignIns(Problem):
     headers: ClassVar[dict[str, str]] = {"Retry-After": "2"}
 
 
+class Judged(NamedTuple):
+    """Whose right password this was."""
+
+    account_id: UUID
+    password_hash: str
+    """As it stands after the judgement: whoever acts on it later sees whether it was changed meanwhile."""
+    first_until: datetime | None
+
+
 class Passwords:
     """Judges passwords, a few at a time."""
 
     def __init__(self) -> None:
-        self._hasher = PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY)
-        self._hash_of_nobody = self._hasher.hash(secrets.token_hex())
+        self._hash_of_nobody = hash_password(secrets.token_hex())
         self._threads = ThreadPoolExecutor(PARALLEL, thread_name_prefix="argon2")
         self._turns = asyncio.Semaphore(PARALLEL)
         self._waiting = 0
@@ -65,25 +75,50 @@ class Passwords:
     def close(self) -> None:
         self._threads.shutdown(wait=False)
 
-    async def judge(self, database: Database, username: str, password: str) -> UUID:
-        """The account of this user; raises CredentialsInvalid. Failures are counted and committed.
+    async def judge(self, database: Database, username: str, password: str) -> Judged:
+        """Whose password this is; raises CredentialsInvalid. Failures are counted and committed.
 
         Attempts on one account are judged one after another, under the lock of its row: however many come at once,
         no more than `FAILURES_UNTIL_LOCK` of them learn anything.
         """
         refused_at = asyncio.get_running_loop().time() + REFUSED_AFTER_SECONDS
-        async with self._turn(), database.transaction(None) as transaction:
+        judged = None
+        async with self.turn(), database.transaction(None) as transaction:
             asked = select(PasswordCredential).where(PasswordCredential.username == username)
             credential = await transaction.scalar(asked.with_for_update(key_share=True))
-            is_right = await self._matches(password, credential)
-            account_id = None
-            if credential is not None and not _is_locked(credential, clock.now()):
-                await self._record(credential, password, is_right=is_right)
-                account_id = credential.account_id if is_right else None
-        if account_id is None:
+            if await self.is_right(credential, password) and credential is not None:
+                judged = Judged(credential.account_id, credential.password_hash, credential.first_until)
+        if judged is None:
             await asyncio.sleep(refused_at - asyncio.get_running_loop().time())
             raise CredentialsInvalid
-        return account_id
+        return judged
+
+    async def is_right(self, credential: PasswordCredential | None, password: str) -> bool:
+        """Judges and counts one attempt, in a turn, on a credential whose row is locked. Nothing is right while locked.
+
+        Does not commit, and what it counted must be.
+        """
+        matches = await self._matches(password, credential)
+        if credential is None or _is_locked(credential, clock.now()):
+            return False
+        await self._record(credential, password, is_right=matches)
+        return matches
+
+    async def hash(self, password: str) -> str:
+        """What is stored of a password; in a turn."""
+        return await self._in_thread(hash_password, password)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Waits for a turn; raises TooManySignIns when too many wait already."""
+        if self._waiting >= WAITING:
+            raise TooManySignIns
+        self._waiting += 1
+        try:
+            async with self._turns:
+                yield
+        finally:
+            self._waiting -= 1
 
     async def _matches(self, password: str, credential: PasswordCredential | None) -> bool:
         """For a user who does not exist the same work is done on a hash that nothing matches."""
@@ -97,29 +132,22 @@ class Passwords:
             return
         credential.failed_attempts = 0
         credential.locked_until = None
-        if self._hasher.check_needs_rehash(credential.password_hash):
-            credential.password_hash = await self._in_thread(self._hasher.hash, password)
+        if _HASHER.check_needs_rehash(credential.password_hash):
+            credential.password_hash = await self.hash(password)
 
     def _verify(self, stored: str, password: str) -> bool:
         try:
-            return self._hasher.verify(stored, password)
+            return _HASHER.verify(stored, password)
         except (VerificationError, InvalidHashError):
             return False
 
     async def _in_thread(self, work: Callable[..., Result], *arguments: str) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
-    @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        """Waits for a turn; raises TooManySignIns when too many wait already."""
-        if self._waiting >= WAITING:
-            raise TooManySignIns
-        self._waiting += 1
-        try:
-            async with self._turns:
-                yield
-        finally:
-            self._waiting -= 1
+
+def hash_password(password: str) -> str:
+    """What is stored of a password. Keeps a core busy for some 50 ms: not for the event loop."""
+    return _HASHER.hash(password)
 
 
 def _is_locked(credential: PasswordCredential, moment: datetime) -> bool:

@@ -32,6 +32,8 @@ class PasswordSignIn(Body):
 
     username: Annotated[Username, Field(examples=["demo-dispatcher"])]
     password: Password
+    new_password: Password | None = None
+    """Needed with a first password, which it replaces, and taken with no other."""
     tenant_code: TenantCode | None = None
     """The district to sign in to. May be left out by who belongs to one only."""
 

@@ -12,6 +12,7 @@ from models.identity import Membership, Tenant
 from services.chassis import clock
 from services.chassis.database import tenant_statement
 from services.chassis.errors import Problem
+from services.identity.sign_in.accounts import AccountSuspended
 
 
 class TenantUnknown(Problem):
@@ -49,15 +50,17 @@ async def tenants_of(transaction: AsyncSession, account_id: UUID) -> list[Tenant
     return list(await transaction.scalars(memberships))
 
 
-async def choose_tenant(transaction: AsyncSession, tenants: Sequence[Tenant], tenant_code: str | None) -> Tenant:
-    """The one named, else the only one. Raises TenantChoiceNeeded, TenantUnknown or NotAMember."""
+async def choose_tenant(
+    transaction: AsyncSession, account_id: UUID, tenants: Sequence[Tenant], tenant_code: str | None
+) -> Tenant:
+    """The one named, else the only one. Raises TenantChoiceNeeded, TenantUnknown, NotAMember or AccountSuspended."""
     if tenant_code is None and len(tenants) == 1:
         return tenants[0]
-    if tenant_code is None:
-        raise TenantChoiceNeeded(tenants=_listed(tenants)) if tenants else NotAMember()
-    named = await _tenant_of_code(transaction, tenant_code)
-    if named not in tenants:
-        raise NotAMember
+    if tenant_code is None and tenants:
+        raise TenantChoiceNeeded(tenants=_listed(tenants))
+    named = await _tenant_of_code(transaction, tenant_code) if tenant_code else None
+    if named is None or named not in tenants:
+        raise AccountSuspended if await _is_suspended(transaction, account_id, named) else NotAMember
     return named
 
 
@@ -66,17 +69,17 @@ async def choose_or_join_tenant(
 ) -> Tenant:
     """Like `choose_tenant`, but whoever names a tenant joins it as a resident: what a mini-program's user expects.
 
-    A membership that was ended stays ended: it raises NotAMember.
+    A membership that was ended stays ended: it raises NotAMember, or AccountSuspended.
     """
     if tenant_code is not None:
         named = await _tenant_of_code(transaction, tenant_code)
         if named not in tenants:
             await _join(transaction, account_id, named)
         return named
-    if not tenants:
+    if not tenants and not await _is_suspended(transaction, account_id, None):
         every = await transaction.scalars(select(Tenant).order_by(Tenant.code))
         raise TenantChoiceNeeded(tenants=_listed(every.all()))
-    return await choose_tenant(transaction, tenants, None)
+    return await choose_tenant(transaction, account_id, tenants, None)
 
 
 async def _join(transaction: AsyncSession, account_id: UUID, tenant: Tenant) -> None:
@@ -85,7 +88,17 @@ async def _join(transaction: AsyncSession, account_id: UUID, tenant: Tenant) -> 
     await transaction.execute(joining.on_conflict_do_nothing())
     membership = await transaction.get_one(Membership, (tenant.id, account_id))
     if membership.ended_at is not None:
-        raise NotAMember
+        raise AccountSuspended if membership.suspended_at else NotAMember
+
+
+async def _is_suspended(transaction: AsyncSession, account_id: UUID, tenant: Tenant | None) -> bool:
+    """In this tenant, or in any; after `tenants_of`, which lets an account's memberships be seen."""
+    suspended = select(Membership.tenant_id).where(
+        Membership.account_id == account_id, Membership.suspended_at.is_not(None)
+    )
+    if tenant is not None:
+        suspended = suspended.where(Membership.tenant_id == tenant.id)
+    return await transaction.scalar(suspended.limit(1)) is not None
 
 
 async def _tenant_of_code(transaction: AsyncSession, tenant_code: str) -> Tenant:

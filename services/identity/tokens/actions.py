@@ -16,6 +16,7 @@ from services.chassis import clock
 from services.chassis.database import Database, tenant_statement
 from services.chassis.errors import Problem
 from services.chassis.idempotency import IdempotencyKeyReused
+from services.chassis.retention import Clearing
 from services.chassis.schemas import new_id
 from services.identity.tokens.issuer import TokenIssuer
 from services.identity.tokens.refresh_tokens import RefreshToken
@@ -31,6 +32,9 @@ class EndReason(StrEnum):
     SIGNED_OUT = "signed_out"
     SIGNED_OUT_EVERYWHERE = "signed_out_everywhere"
     REFRESH_TOKEN_REUSED = "refresh_token_reused"  # noqa: S105 (a reason)
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 (a reason)
+    PASSWORD_RESET = "password_reset"  # noqa: S105 (a reason)
+    SUSPENDED = "suspended"
 
 
 class SessionEnded(Problem):
@@ -121,6 +125,25 @@ async def sign_out(transaction: AsyncSession, account_id: UUID, session_id: UUID
     return len(sessions)
 
 
+async def end_sessions(
+    transaction: AsyncSession,
+    account_id: UUID,
+    reason: EndReason,
+    *,
+    tenant_id: UUID | None = None,
+    besides: UUID | None = None,
+) -> int:
+    """Ends what is alive of the account's sessions, or those of one tenant, `besides` one; returns how many ended."""
+    alive = select(Session).where(Session.account_id == account_id, Session.ended_at.is_(None)).order_by(Session.id)
+    if tenant_id is not None:
+        alive = alive.where(Session.tenant_id == tenant_id)
+    if besides is not None:
+        alive = alive.where(Session.id != besides)
+    sessions = (await transaction.scalars(alive.with_for_update(key_share=True))).all()
+    _end(sessions, reason, clock.now())
+    return len(sessions)
+
+
 async def _is_alive(transaction: AsyncSession, session: Session, moment: datetime) -> bool:
     """Neither ended nor expired, and the person may still be here."""
     if session.ended_at is not None or session.expires_at <= moment:
@@ -133,6 +156,18 @@ async def _is_alive(transaction: AsyncSession, session: Session, moment: datetim
         .where(Membership.tenant_id == session.tenant_id, Membership.ended_at.is_(None))
     )
     return await transaction.scalar(is_here) is not None
+
+
+def ended_sessions(kept: timedelta) -> Clearing:
+    """Clears sign-ins that ended or expired so long ago. Refresh tokens of theirs are refused as those of any other."""
+    return Clearing("sessions", kept, _ENDED)
+
+
+_ENDED = """
+DELETE FROM sessions WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM sessions WHERE tenant_id = $1 AND LEAST(ended_at, expires_at) < $2 LIMIT $3 FOR UPDATE SKIP LOCKED
+))
+"""
 
 
 def _end(sessions: Iterable[Session], reason: EndReason, moment: datetime) -> None:
