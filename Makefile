@@ -2,11 +2,11 @@
 PYTHON ?= python3
 ARGS ?=
 
-.PHONY: help run separate demo test lint bench openapi migration lock
+.PHONY: help run separate demo found-district verify-ledger import-ledger test lint bench openapi migration lock
 .DEFAULT_GOAL := help
 
 help:        ## list these targets
-	@sed -n 's/^\([a-z]*\): *## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\): *## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 17
 
 run:         ## start the product with a demo district on http://127.0.0.1:8000 (PORT=8001 make run for another port)
 	@$(PYTHON) run.py run
@@ -16,6 +16,15 @@ separate:    ## the same, every service a process of its own behind the gateway
 
 demo:        ## against a running product: play the story of an order, step by step
 	@$(PYTHON) run.py demo
+
+found-district: ## make a district that can work, with its administrator (make found-district ARGS="--help")
+	@$(PYTHON) run.py found-district $(ARGS)
+
+verify-ledger: ## check the points books against their chain (ARGS="--export FILE --heads FILE" for a file)
+	@$(PYTHON) run.py verify-ledger $(ARGS)
+
+import-ledger: ## send an exported points ledger into an empty district (make import-ledger FILE=ledger.jsonl)
+	@$(PYTHON) run.py import-ledger "$(FILE)" $(ARGS)
 
 test:        ## run the tests (make test ARGS="tests/orders -x")
 	@$(PYTHON) run.py test $(ARGS)

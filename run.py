@@ -39,6 +39,15 @@ COMMANDS = {
     "lock": (DEVELOPMENT, "resolve requirements.in and requirements-dev.in into the lock files (needs uv)"),
     "migrate": (PRODUCTION, "bring a database to the newest migration (DATABASE_URL, else the embedded one)"),
     "seed": (PRODUCTION, "load the demo district, unless it is there (DATABASE_URL, else the embedded one)"),
+    "found-district": (
+        PRODUCTION,
+        "make a district that can work, with its administrator (found-district --help; DATABASE_URL, else embedded)",
+    ),
+    "verify-ledger": (
+        PRODUCTION,
+        "check the points books of every district against their chain (DATABASE_URL, else the embedded one)",
+    ),
+    "import-ledger": (PRODUCTION, "send an exported points ledger into an empty district of a running product"),
     "serve": (
         PRODUCTION,
         "one process, set up by its environment: gateway, identity, grid, orders, points or all-in-one",

@@ -6,6 +6,7 @@ from typing import Final
 ROUTES: Final[Mapping[str, str]] = {
     # public prefix           service
     "/.well-known/jwks.json": "identity",
+    "/v1/accounts": "identity",
     "/v1/grants": "identity",
     "/v1/me": "identity",
     "/v1/sign-in": "identity",
@@ -15,9 +16,12 @@ ROUTES: Final[Mapping[str, str]] = {
     "/v1/households": "grid",
     "/v1/posts": "grid",
     "/v1/residents": "grid",
+    "/v1/clock-policies": "orders",
+    "/v1/clocks": "orders",
     "/v1/files": "orders",
     "/v1/order-kinds": "orders",
     "/v1/orders": "orders",
+    "/v1/work-calendar": "orders",
     "/v1/points": "points",
 }
 

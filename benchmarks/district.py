@@ -22,6 +22,19 @@ from services.chassis.database import driver_url, tenant_statement
 from services.chassis.tokens import Claims, sign_token
 
 TOKEN_HOURS = 12
+LEDGER = (
+    "ledger_accounts",
+    "ledger_transactions",
+    "ledger_entries",
+    "ledger_lots",
+    "ledger_allocations",
+    "ledger_holds",
+    "ledger_hold_lots",
+    "ledger_hold_ends",
+    "ledger_open_holds",
+    "ledger_unsealed",
+    "ledger_chain",
+)
 
 
 @dataclass(frozen=True)
@@ -104,7 +117,15 @@ class District:
     async def forget_new_postings(self) -> None:
         """Back to the past postings."""
         await self.connection.execute(sql.FORGET_POSTINGS)
-        await self._tidy_up("ledger_accounts", "ledger_transactions", "ledger_entries", "idempotency_keys")
+        await self._tidy_up(*LEDGER, "idempotency_keys")
+
+    async def add_holds(self, count: int) -> None:
+        """Holds 0 to `count` - 1 of their family, of one point each; at most sql.MOST_HOLDS."""
+        await self.connection.execute(sql.HOLDS.format(count=min(count, sql.MOST_HOLDS)))
+        await self._tidy_up(*LEDGER)
+
+    async def open_holds(self) -> int:
+        return await self.count(sql.NEW_HOLDS, DISTRICT)
 
     async def count(self, query: str, *arguments: Any) -> int:
         return int(await self.connection.fetchval(query, *arguments))

@@ -18,6 +18,9 @@ from benchmarks.numbering import (
 PAST_ANSWERS = 20_000
 PAST_POSTINGS = 20_000
 """Remembered answers and postings from before: what is planned for as empty would be read in full."""
+POINTS_OF_A_LOT = 5
+MOST_HOLDS = PAST_POSTINGS * POINTS_OF_A_LOT
+"""Of one point each."""
 
 
 def _id(family: Family, number: str) -> str:
@@ -133,6 +136,20 @@ FOUNDATION = (
         {_id(Family.PAST_POSTING, "n")}, -5, -5 * (n / {COMMUNITIES} + 1)
     FROM generate_series(0, {PAST_POSTINGS - 1}) AS n
     """,
+    f"""
+    INSERT INTO ledger_lots (tenant_id, account_id, sequence, part, amount, remaining, expires_at, issuer_id)
+    SELECT '{DISTRICT}'::uuid, {_id(Family.LEDGER_ACCOUNT, f"n % {PEOPLE}")}, n / {PEOPLE} + 1, 1,
+        {POINTS_OF_A_LOT}, {POINTS_OF_A_LOT}, 'infinity', {_COMMUNITY}
+    FROM generate_series(0, {PAST_POSTINGS - 1}) AS n
+    """,
+    f"""
+    UPDATE ledger_accounts a SET balance = e.balance, version = e.version
+    FROM (
+        SELECT account_id, sum(amount) AS balance, count(*) AS version
+        FROM ledger_entries WHERE tenant_id = '{DISTRICT}' GROUP BY account_id
+    ) AS e
+    WHERE a.tenant_id = '{DISTRICT}' AND a.id = e.account_id
+    """,
 )
 
 SECONDARY_INDEXES = """
@@ -223,15 +240,60 @@ DELETE FROM idempotency_keys WHERE tenant_id = '{DISTRICT}' AND key NOT LIKE 'pa
 _PAST_POSTINGS = f"{_id(Family.PAST_POSTING, '0')} AND {_id(Family.PAST_POSTING, str(PAST_POSTINGS))}"
 
 FORGET_POSTINGS = f"""
+LOCK TABLE ledger_chain_heads IN EXCLUSIVE MODE;
+DELETE FROM ledger_unsealed WHERE tenant_id = '{DISTRICT}';
+DELETE FROM ledger_chain WHERE tenant_id = '{DISTRICT}';
+DELETE FROM ledger_chain_heads WHERE tenant_id = '{DISTRICT}';
+DELETE FROM ledger_open_holds WHERE tenant_id = '{DISTRICT}';
+DELETE FROM ledger_hold_ends WHERE tenant_id = '{DISTRICT}';
+DELETE FROM ledger_hold_lots WHERE tenant_id = '{DISTRICT}';
+DELETE FROM ledger_holds WHERE tenant_id = '{DISTRICT}';
+DELETE FROM ledger_allocations WHERE tenant_id = '{DISTRICT}';
+DELETE FROM ledger_lots l USING ledger_entries e
+WHERE l.tenant_id = '{DISTRICT}' AND e.tenant_id = l.tenant_id AND e.account_id = l.account_id
+    AND e.sequence = l.sequence AND e.transaction_id NOT BETWEEN {_PAST_POSTINGS};
+UPDATE ledger_lots SET remaining = amount, held = 0
+WHERE tenant_id = '{DISTRICT}' AND (remaining <> amount OR held <> 0);
 DELETE FROM ledger_entries WHERE tenant_id = '{DISTRICT}' AND transaction_id NOT BETWEEN {_PAST_POSTINGS};
 DELETE FROM ledger_transactions WHERE tenant_id = '{DISTRICT}' AND id NOT BETWEEN {_PAST_POSTINGS};
-UPDATE ledger_accounts a SET balance = e.balance, version = e.version
+UPDATE ledger_accounts a SET balance = e.balance, version = e.version, held = 0
 FROM (
-    SELECT account_id, sum(amount) AS balance, count(*) AS version
-    FROM ledger_entries WHERE tenant_id = '{DISTRICT}' GROUP BY account_id
+    SELECT a.id, COALESCE(sum(e.amount), 0) AS balance, count(e.amount) AS version
+    FROM ledger_accounts a
+    LEFT JOIN ledger_entries e ON e.tenant_id = a.tenant_id AND e.account_id = a.id
+    WHERE a.tenant_id = '{DISTRICT}' GROUP BY a.id
 ) AS e
-WHERE a.tenant_id = '{DISTRICT}' AND a.id = e.account_id AND a.version <> e.version;
+WHERE a.tenant_id = '{DISTRICT}' AND a.id = e.id AND (a.version <> e.version OR a.held <> 0);
 DELETE FROM idempotency_keys WHERE tenant_id = '{DISTRICT}' AND key NOT LIKE 'past-%'
+"""
+
+_HOLD = _id(Family.HOLD, "n")
+_HOLDS_ACCOUNT = _id(Family.LEDGER_ACCOUNT, f"n % {PEOPLE}")
+_HOLDS_LOT = f"n / {PEOPLE * POINTS_OF_A_LOT} + 1"
+
+HOLDS = f"""
+INSERT INTO ledger_holds (
+    tenant_id, id, account_id, amount, kind, to_kind, to_owner_id, source_kind, source_id, reason, expires_at,
+    recorded_at, recorded_by
+)
+SELECT '{DISTRICT}', {_HOLD}, {_HOLDS_ACCOUNT}, 1, 'redemption', 'issuing_community', {_COMMUNITY}, 'hold', {_HOLD},
+    '预定纸巾一包', now() + interval '7 days', now(), {_PERSON}
+FROM generate_series(0, {{count}} - 1) AS n;
+INSERT INTO ledger_hold_lots (tenant_id, hold_id, account_id, lot_sequence, lot_part, amount)
+SELECT '{DISTRICT}', {_HOLD}, {_HOLDS_ACCOUNT}, {_HOLDS_LOT}, 1, 1 FROM generate_series(0, {{count}} - 1) AS n;
+INSERT INTO ledger_open_holds (tenant_id, hold_id, account_id, expires_at)
+SELECT h.tenant_id, h.id, h.account_id, h.expires_at FROM ledger_holds h WHERE h.tenant_id = '{DISTRICT}';
+UPDATE ledger_lots l SET held = h.held
+FROM (
+    SELECT account_id, lot_sequence, sum(amount) AS held FROM ledger_hold_lots
+    WHERE tenant_id = '{DISTRICT}' GROUP BY account_id, lot_sequence
+) AS h
+WHERE l.tenant_id = '{DISTRICT}' AND l.account_id = h.account_id AND l.sequence = h.lot_sequence;
+UPDATE ledger_accounts a SET held = h.held
+FROM (
+    SELECT account_id, sum(amount) AS held FROM ledger_holds WHERE tenant_id = '{DISTRICT}' GROUP BY account_id
+) AS h
+WHERE a.tenant_id = '{DISTRICT}' AND a.id = h.account_id
 """
 
 NEW_ORDERS = """
@@ -245,3 +307,5 @@ SELECT count(*) FROM ledger_transactions t
 WHERE t.tenant_id = $1 AND t.id NOT BETWEEN {_PAST_POSTINGS}
     AND (SELECT count(*) FROM ledger_entries e WHERE e.tenant_id = t.tenant_id AND e.transaction_id = t.id) = 2
 """
+
+NEW_HOLDS = "SELECT count(*) FROM ledger_open_holds WHERE tenant_id = $1"

@@ -33,6 +33,7 @@ OF_LIMIT = (
     ("place", "place", True, 0.40),
     ("ledger posting, one by one", "ledger", False, 0.45),
     ("ledger posting, in batches", "ledger", True, 1.00),
+    ("ledger posting from one community, in batches", "ledger-hot", True, 1.00),
     ("list", "list", False, 0.30),
 )
 LOCATED_PER_SECOND = 8_000

@@ -15,10 +15,12 @@ from benchmarks.processes import processor_seconds
 from benchmarks.servers import Server, Setup, serving
 from benchmarks.statements import count_statements
 from benchmarks.works.accept import AcceptOrder
-from benchmarks.works.award import AwardPoints
+from benchmarks.works.award import AwardFromOne, AwardPoints
+from benchmarks.works.hold import HoldPoints, PostHold
 from benchmarks.works.list_orders import ListOrders
 from benchmarks.works.locate import LocatePoint
 from benchmarks.works.place import PlaceOrder
+from benchmarks.works.statement import ReadStatement
 from benchmarks.works.work import Work
 
 WARM_UP_REQUESTS = 400
@@ -86,7 +88,7 @@ class Run:
         if done is not None and done < limit.calls:
             raise LimitDidNothing(f"{limit.calls} calls of {work.name} did {done} of them")
         self._limit_figure(district, work, limit.program).rates.append(limit.rate)
-        self._say(f"  {work.name:8} {limit.program:42} {limit.rate:9,.0f}/s")
+        self._say(f"  {work.name:10} {limit.program:42} {limit.rate:9,.0f}/s")
 
     def _limit_figure(self, district: District, work: Work, program: str) -> LimitFigure:
         orders = district.orders if work.grows else None
@@ -135,7 +137,7 @@ class Run:
         )
         self._figures.figures.append(figure)
         self._say(
-            f"  {work.name:8} {setup:31} {clients:3} clients {figure.rate:9,.0f}/s"
+            f"  {work.name:10} {setup:31} {clients:3} clients {figure.rate:9,.0f}/s"
             f"  p50 {figure.p50_ms:.1f} ms  p99 {figure.p99_ms:.1f} ms" + ("" if figure.is_valid else "  WITH ERRORS")
         )
 
@@ -155,7 +157,17 @@ class Run:
 
 
 def _works() -> list[Work]:
-    return [AcceptOrder(), PlaceOrder(), ListOrders(), AwardPoints(), LocatePoint()]
+    return [
+        AcceptOrder(),
+        PlaceOrder(),
+        ListOrders(),
+        AwardPoints(),
+        AwardFromOne(),
+        HoldPoints(),
+        PostHold(),
+        ReadStatement(),
+        LocatePoint(),
+    ]
 
 
 def _servers(works: list[Work]) -> Iterator[tuple[Setup, str, list[Work]]]:

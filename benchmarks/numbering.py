@@ -35,6 +35,7 @@ class Family(IntEnum):
     PAST_POSTING = 12
     NEW_POSTING = 13
     GRID = 14
+    HOLD = 15
 
 
 def numbered_id(family: Family, number: int) -> UUID:

@@ -3,7 +3,7 @@
 import argparse
 from dataclasses import dataclass
 
-NAMES = ("accept", "place", "list", "ledger", "locate")
+NAMES = ("accept", "place", "list", "ledger", "ledger-hot", "hold", "hold-post", "statement", "locate")
 ONE_BY_ONE_CLIENTS = 8
 """As many as a service serves without batching (services.chassis.commands.ALONE)."""
 

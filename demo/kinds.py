@@ -4,6 +4,9 @@ import tomllib
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
+
+from services.orders.kinds.standard import STANDARD_KIND
 
 ORDERS_FILE = Path(__file__).parent / "data" / "orders.toml"
 
@@ -55,12 +58,19 @@ class Remarks:
     dispatch_notes: list[str]
 
 
+def _kind(row: dict[str, Any]) -> Kind:
+    standard = STANDARD_KIND[row["id"]]
+    return Kind(
+        name=standard.name,
+        category=standard.category,
+        evidence_required=standard.evidence_required,
+        **{**row, "doer": Doer(row["doer"]), "cases": [Case(**case) for case in row["cases"]]},
+    )
+
+
 _orders = tomllib.loads(ORDERS_FILE.read_text(encoding="utf-8"))
 
-KINDS = [
-    Kind(**{**kind, "doer": Doer(kind["doer"]), "cases": [Case(**case) for case in kind["cases"]]})
-    for kind in _orders["kinds"]
-]
+KINDS = [_kind(row) for row in _orders["kinds"]]
 KIND = {kind.id: kind for kind in KINDS}
 REMARKS = Remarks(**_orders["remarks"])
 FILLINGS: dict[str, list[str]] = _orders["fillings"]

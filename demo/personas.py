@@ -52,6 +52,9 @@ PERSONAS = [
     _persona("community_admin", "曾国平", "社区管理员", "康乐路南社区", "runs the community", "demo-community-admin"),
     _persona("points_clerk", "谢婷婷", "积分管理员", "康乐路南社区", "keeps the points", "demo-points-clerk"),
     _persona("district_admin", "叶文峰", "区管理员", "源城区", "runs the district", "demo-district-admin"),
+    _persona(
+        "deputy_admin", "何淑珍", "区管理员", "源城区", "the second person where two are needed", "demo-deputy-admin"
+    ),
 ]
 
 PERSONA = {persona.key: persona for persona in PERSONAS}

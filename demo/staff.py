@@ -139,6 +139,7 @@ class _Appointing:
         self._grant(self._personas["community_admin"], Role.COMMUNITY_ADMIN, community, term="running")
         self._grant(self._newcomer("community-admin-2"), Role.COMMUNITY_ADMIN, community, term="running")
         self._grant(self._personas["district_admin"], Role.DISTRICT_ADMIN, district)
+        self._grant(self._personas["deputy_admin"], Role.DISTRICT_ADMIN, district)
         self._grant(self._personas["points_clerk"], Role.POINTS_CLERK, community)
 
     def _appoint_grid_workers(self) -> None:

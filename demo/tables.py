@@ -1,19 +1,32 @@
 """The demo district as rows: table by table, in the order in which they may be inserted."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from datetime import timedelta
 from typing import Any, TypeAlias
 
+from demo.books import Books
 from demo.histories import PastOrder
 from demo.ids import FOUNDED_AT, fixed_id
 from demo.kinds import KINDS
-from demo.past_points import BONUS_STARS, MIN_STARS, Ledger, delivered_at
+from demo.past_points import Ledger, Rule, delivered_at, times_of_service
 from demo.people import Home, People, Person
-from demo.personas import DEMO_PASSWORD_HASH, PERSONAS, WECHAT_APP_ID
+from demo.personas import DEMO_PASSWORD_HASH, PERSONA, PERSONAS, WECHAT_APP_ID
 from demo.places import LEVEL_NAMES, TENANT_CODE, TENANT_ID, TENANT_NAME, Place, Places
 from demo.staff import Staff
+from models.earning import RuleState
 from models.orders import OrderAction
-from models.points import Asset
+from models.points import (
+    AccountAction,
+    Asset,
+    ExpiryUnit,
+    LedgerAccountKind,
+    LedgerRecord,
+    SpentEarning,
+    TransactionKind,
+)
 from services.events import OrderRated
+from services.points.earning.records import Record
 
 FIRST_ORDER_NUMBER = 10_000_000
 
@@ -32,7 +45,14 @@ def tables_of(places: Places, staff: Staff, orders: list[PastOrder], ledger: Led
         _people_rows(staff.people),
         _post_rows(staff),
         _order_rows(places, orders),
-        _ledger_rows(ledger),
+        _earning_rows(ledger),
+        _book_rule_rows(),
+        _account_rows(ledger.books),
+        _posting_rows(ledger.books),
+        _lot_rows(ledger.books),
+        _hold_rows(ledger.books),
+        _unsealed_rows(ledger.books),
+        _record_rows(ledger.records),
     )
     return {table: list(rows) for part in parts for table, rows in part.items()}
 
@@ -252,6 +272,7 @@ def _history_rows(order: PastOrder) -> Iterator[Row]:
 def _event_row(places: Places, number: int, order: PastOrder) -> Row:
     rating = order.steps[-1]
     assert order.assignee_id is not None
+    times = times_of_service(order)
     event = OrderRated(
         order_id=order.id,
         number=number,
@@ -262,6 +283,9 @@ def _event_row(places: Places, number: int, order: PastOrder) -> Row:
         stars=rating.details["stars"],
         solved=rating.details["solved"],
         rated_at=rating.at,
+        began_at=times.began_at,
+        ended_at=times.ended_at,
+        minutes=times.minutes,
     )
     return {
         "id": fixed_id("event", order.key, rating.at),
@@ -283,32 +307,78 @@ def _delivery_rows(order: PastOrder) -> Iterator[Row]:
         }
 
 
-def _ledger_rows(ledger: Ledger) -> _Tables:
+def _earning_rows(ledger: Ledger) -> _Tables:
+    return {"earning_rule_versions": _owned(map(_rule_row, ledger.rules))}
+
+
+def _rule_row(rule: Rule) -> Row:
+    """Drafted and simulated a week before it counted, and activated by a second person of the district."""
+    decided_at = rule.active_from - timedelta(days=7)
     return {
-        "reward_rules": _owned(
-            {
-                "id": rule.id,
-                "order_kind": rule.kind_id,
-                "points": rule.points,
-                "min_stars": MIN_STARS,
-                "bonus_points": rule.bonus,
-                "bonus_stars": BONUS_STARS,
-                "valid_from": rule.valid_from,
-                "valid_to": rule.valid_to,
-            }
-            for rule in ledger.rules
-        ),
+        "version": rule.version,
+        "state": RuleState.ACTIVE,
+        "terms": rule.terms.model_dump(mode="json"),
+        "note": rule.note,
+        "drafted_by": PERSONA["district_admin"].account_id,
+        "drafted_at": decided_at,
+        "simulated_at": decided_at,
+        "active_from": rule.active_from,
+        "activated_by": PERSONA["deputy_admin"].account_id,
+        "activated_at": decided_at,
+    }
+
+
+def _book_rule_rows() -> _Tables:
+    """Points live until the end of the next year, minutes for ever, fifteen hundred hours of them at most."""
+    points = {"expiry_unit": ExpiryUnit.YEARS, "expiry_count": 1, "member_cap": None, "second_person_from": 200}
+    minutes = {"expiry_unit": ExpiryUnit.NONE, "expiry_count": 0, "member_cap": 90_000, "second_person_from": 1440}
+    rest = {
+        "version": 1,
+        "expired_return_days": 0,
+        "spent_earning": SpentEarning.REFUSE,
+        "hold_days": 7,
+        "may_transfer": False,
+        "minutes_per_point": None,
+        "recorded_at": FOUNDED_AT,
+        "recorded_by": PERSONA["district_admin"].account_id,
+    }
+    rows = ({"asset": Asset.POINTS, **points, **rest}, {"asset": Asset.MINUTES, **minutes, **rest})
+    return {"ledger_settings": _owned(iter(rows))}
+
+
+def _account_rows(books: Books) -> _Tables:
+    return {
         "ledger_accounts": _owned(
             {
                 "id": account.id,
-                "asset": Asset.POINTS,
+                "asset": account.asset,
                 "kind": account.kind,
                 "owner_id": account.owner_id,
                 "balance": account.balance,
                 "version": account.version,
+                "held": account.held,
+                "name": account.name,
+                "community_id": account.community_id,
             }
-            for account in ledger.accounts
+            for account in books.accounts.values()
         ),
+        "ledger_account_events": _owned(
+            {
+                "account_id": account.id,
+                "id": fixed_id("ledger-account-event", account.name),
+                "action": AccountAction.OPEN,
+                "reason": account.name,
+                "recorded_at": FOUNDED_AT,
+                "recorded_by": PERSONA["points_clerk"].account_id,
+            }
+            for account in books.accounts.values()
+            if account.name is not None
+        ),
+    }
+
+
+def _posting_rows(books: Books) -> _Tables:
+    return {
         "ledger_transactions": _owned(
             {
                 "id": posting.id,
@@ -321,7 +391,7 @@ def _ledger_rows(ledger: Ledger) -> _Tables:
                 "recorded_by": posting.recorded_by,
                 "details": posting.details,
             }
-            for posting in ledger.postings
+            for posting in books.postings
         ),
         "ledger_entries": _owned(
             {
@@ -331,9 +401,87 @@ def _ledger_rows(ledger: Ledger) -> _Tables:
                 "amount": entry.amount,
                 "balance_after": entry.balance_after,
             }
-            for posting in ledger.postings
+            for posting in books.postings
             for entry in posting.entries
         ),
+    }
+
+
+def _lot_rows(books: Books) -> _Tables:
+    return {
+        "ledger_lots": _owned(
+            {
+                "account_id": lot.account_id,
+                "sequence": lot.sequence,
+                "part": 1,
+                "amount": lot.amount,
+                "remaining": lot.remaining,
+                "held": lot.held,
+                "expires_at": lot.expires_at,
+                "issuer_id": lot.issuer_id,
+            }
+            for lot in books.lots
+        ),
+        "ledger_allocations": _owned(
+            {
+                "account_id": allocation.account_id,
+                "sequence": allocation.sequence,
+                "lot_sequence": allocation.lot_sequence,
+                "lot_part": 1,
+                "amount": allocation.amount,
+            }
+            for allocation in books.allocations
+        ),
+    }
+
+
+def _hold_rows(books: Books) -> _Tables:
+    return {
+        "ledger_holds": _owned(
+            {
+                "id": hold.id,
+                "account_id": hold.account_id,
+                "amount": hold.amount,
+                "kind": TransactionKind.REDEMPTION,
+                "to_kind": LedgerAccountKind.MERCHANT,
+                "to_owner_id": hold.to_owner_id,
+                "source_kind": "hold",
+                "source_id": str(hold.id),
+                "reason": hold.reason,
+                "expires_at": hold.expires_at,
+                "recorded_at": hold.recorded_at,
+                "recorded_by": PERSONA["points_clerk"].account_id,
+            }
+            for hold in books.holds
+        ),
+        "ledger_hold_lots": _owned(
+            {
+                "hold_id": hold.id,
+                "account_id": reserved.account_id,
+                "lot_sequence": reserved.lot_sequence,
+                "lot_part": 1,
+                "amount": reserved.amount,
+            }
+            for hold, reserved in books.hold_lots
+        ),
+        "ledger_open_holds": _owned(
+            {"hold_id": hold.id, "account_id": hold.account_id, "expires_at": hold.expires_at} for hold in books.holds
+        ),
+    }
+
+
+def _unsealed_rows(books: Books) -> _Tables:
+    """The hash chain begins when the product first runs."""
+    records = [(LedgerRecord.TRANSACTION, posting.id) for posting in books.postings]
+    records += [(LedgerRecord.HOLD, hold.id) for hold in books.holds]
+    return {"ledger_unsealed": _owned({"record_kind": kind, "record_id": id_} for kind, id_ in records)}
+
+
+def _record_rows(records: list[Record]) -> _Tables:
+    return {
+        "service_records": _owned(
+            {**asdict(record), "recorded_at": delivered_at(record.judged_at)} for record in records
+        )
     }
 
 

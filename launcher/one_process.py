@@ -20,4 +20,4 @@ def _serve(product: Product) -> None:
     from api.all_in_one import create_app
 
     settings = Settings.model_validate({**os.environ, **product.environment})
-    serve(create_app(settings), sockets=[product.socket], when_ready=lambda: introduce(product.url))
+    serve(create_app(settings), sockets=[product.socket], when_ready=lambda: introduce(product))

@@ -41,7 +41,7 @@ async def _run(product: Product) -> None:
     try:
         for child in (*services, gateway):
             child.start()
-        await _until_ready_or(stop, product.url)
+        await _until_ready_or(stop, product)
         await stop.wait()
     finally:
         await gateway.stop()  # first, so that what it has accepted is still answered
@@ -73,13 +73,13 @@ def _without_secrets(environment: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name not in _SECRETS_OF_IDENTITY}
 
 
-async def _until_ready_or(stop: asyncio.Event, url: str) -> None:
+async def _until_ready_or(stop: asyncio.Event, product: Product) -> None:
     """Introduces the product once the gateway and every service are ready. Raises CannotStart if they do not get so."""
     gives_up_at = asyncio.get_running_loop().time() + READY_TIMEOUT_SECONDS
     async with httpx2.AsyncClient(trust_env=False, timeout=10.0) as client:
         while not stop.is_set():
-            if await _is_ready(client, url):
-                introduce(url)
+            if await _is_ready(client, product.url):
+                introduce(product)
                 return
             if asyncio.get_running_loop().time() > gives_up_at:
                 raise CannotStart(f"The services did not get ready within {READY_TIMEOUT_SECONDS:.0f} seconds.")

@@ -8,7 +8,9 @@ from uuid import UUID
 from sqlalchemy import BigInteger, DateTime, Enum, ForeignKeyConstraint, MetaData, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-GLOBAL_TABLES = frozenset({"tenants", "accounts", "password_credentials", "wechat_identities", "sessions"})
+GLOBAL_TABLES = frozenset(
+    {"tenants", "accounts", "password_credentials", "wechat_identities", "sessions", "national_calendars"}
+)
 """The few tables that belong to no tenant. Every other table has `tenant_id` first in its keys."""
 
 

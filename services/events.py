@@ -4,7 +4,7 @@ A fact is recorded in the transaction that made it true (outbox_events, one outb
 reaches every listener exactly once in effect, usually within a second.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -38,6 +38,59 @@ class OrderRated(Event):
     stars: int = Field(ge=1, le=5)
     solved: bool
     rated_at: datetime
+    began_at: datetime | None = None
+    """When the work was started, or accepted if nobody said so."""
+    ended_at: datetime | None = None
+    """When it was completed."""
+    minutes: int | None = Field(default=None, ge=0, le=1440)
+    """Service time: as the helper stated it, else from start to completion when that was within a day."""
 
 
-EVENTS: dict[str, type[Event]] = {event.kind: event for event in (OrderRated,)}
+class LedgerHeadPublished(Event):
+    """A day's head of the points ledger is public: whoever keeps it can prove later that nothing before was changed."""
+
+    kind = "ledger_head_published"
+
+    published_on: date
+    """The day in Asia/Shanghai."""
+    position: int
+    """How many records the chain had sealed."""
+    hash: str
+    """Of the last of them, in hexadecimal."""
+
+
+class _OrderClockTold(Event):
+    """What a clock of an order tells, once."""
+
+    order_id: UUID
+    number: int
+    order_kind: str
+    community_id: UUID
+    assignee_id: UUID | None = None
+    """Who has the order, if anybody."""
+    target: str
+    """What is promised: dispatch, accept, arrive or finish."""
+    round: int = 1
+    """Counts how often that was promised anew, e.g. with another dispatch."""
+    due_at: datetime
+    told_role: str = "community_admin"
+    """Besides the assignee: whoever holds this role over `told_area_id`."""
+    told_area_id: UUID
+    told_at: datetime
+
+
+class OrderClockWarned(_OrderClockTold):
+    """A promised time is nearly over."""
+
+    kind = "order_clock_warned"
+
+
+class OrderClockMissed(_OrderClockTold):
+    """A promised time is over without what was promised."""
+
+    kind = "order_clock_missed"
+
+
+EVENTS: dict[str, type[Event]] = {
+    event.kind: event for event in (OrderRated, LedgerHeadPublished, OrderClockWarned, OrderClockMissed)
+}

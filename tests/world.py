@@ -1,8 +1,9 @@
 """A small district of its own for each test: tenancy keeps tests apart, so they share one database and one process."""
 
 import itertools
+import json
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,6 +19,12 @@ from services.chassis.tokens import Claims, sign_token
 
 ARRANGER = "linli_test"
 """The role tests arrange and check under: may write every table, and row security binds it like everyone else."""
+
+EARNING_TERMS: dict[str, Any] = {
+    "orders": {"general": {"fixed_points": 5, "min_stars": 3, "bonus": {"points": 2, "stars": 5}}},
+    "services": {"general": {"rate": {"points": 1}, "credits_minutes": True}},
+}
+"""What people earn in a test's district: 5 points an order, 2 more for five stars; a point an hour of other service."""
 
 _district_codes = itertools.count(100_000)
 
@@ -84,6 +91,18 @@ class World:
     async def fetch_value(self, query: str, *arguments: Any) -> Any:
         rows = await self.fetch(query, *arguments)
         return rows[0][0] if rows else None
+
+    async def add_rules(self, terms: dict[str, Any], *, active_from: datetime) -> int:
+        """A version of the earning rules that nobody drafted; its number."""
+        newest = await self.fetch_value(
+            "SELECT max(version) FROM earning_rule_versions WHERE tenant_id = $1", self.tenant_id
+        )
+        version = (newest or 0) + 1
+        await self.insert(
+            "earning_rule_versions", version=version, state="active", terms=json.dumps(terms), note="试行",
+            drafted_at=active_from, active_from=active_from, activated_at=active_from,
+        )  # fmt: skip
+        return int(version)
 
     async def add_area(self, key: str, parent: str | None, level: str, code: str, name: str) -> UUID:
         area_id = new_id()
@@ -192,7 +211,7 @@ LEVELS = [
 async def make_world(
     settings: Settings, transport: httpx2.AsyncBaseTransport, *, base_url: str = "http://linli.test"
 ) -> World:
-    """A fresh tenant with its tree, kinds, a reward rule and the people of the main job."""
+    """A fresh tenant with its tree, kinds, earning rules and the people of the main job."""
     connection = await asyncpg.connect(driver_url(settings.database_url), server_settings={"role": ARRANGER})
     world = World(new_id(), connection, settings, transport, base_url)
     await connection.execute(tenant_statement(world.tenant_id).replace("LOCAL ", ""))
@@ -209,10 +228,7 @@ async def make_world(
     await world.add_area("building", "compound", "building", f"{code}004010001003", "3栋")
     await world.insert("order_kinds", id="buy_medicine", name="代购药品", category="care", evidence_required=1)
     await world.insert("order_kinds", id="snow_clearing", name="铲雪除冰", category="public", evidence_required=2)
-    await world.insert(
-        "reward_rules", id=new_id(), order_kind=None, points=5, min_stars=3, bonus_points=2, bonus_stars=5,
-        valid_from=clock.now() - timedelta(days=30),
-    )  # fmt: skip
+    await world.add_rules(EARNING_TERMS, active_from=clock.now() - timedelta(days=30))
     await world.add_person("zhang", "张德明", home="2单元502")
     await world.add_person("daughter", "张丽华", home="2单元502", phone="13900139000")
     await world.add_person("neighbour", "赖桂英", home="2单元501")

@@ -10,8 +10,8 @@ from benchmarks.limit import Limit, LimitProgram
 from benchmarks.load import post
 from benchmarks.numbering import (
     COMMUNITIES,
-    COMMUNITY_SQL,
     FIRST_CLERK,
+    FIRST_COMMUNITY,
     PEOPLE,
     PERSON_SQL,
     Family,
@@ -30,10 +30,11 @@ REASON = "重阳节敬老志愿服务"
 
 
 class AwardPoints:
-    """POST /v1/points/postings."""
+    """POST /v1/points/postings, from every community in turn."""
 
     name = "ledger"
     service = "points"
+    communities = COMMUNITIES
     is_command = True
     grows = False
 
@@ -56,27 +57,34 @@ class AwardPoints:
             ledger_post.sent,
             {
                 msgspec.json.decode(ledger_post.sent)["id"]: numbered_sql(Family.NEW_POSTING, ":n"),
-                str(clerk.account_id): numbered_sql(Family.ACCOUNT, f"{FIRST_CLERK} + :n % {COMMUNITIES}"),
+                str(clerk.account_id): numbered_sql(Family.ACCOUNT, f"{FIRST_CLERK} + :n % {self.communities}"),
                 str(recipient.account_id): PERSON_SQL,
-                str(community_of(0)): COMMUNITY_SQL,
+                str(community_of(0)): numbered_sql(Family.AREA, f"{FIRST_COMMUNITY} + :n % {self.communities}"),
                 ONCE.key: "'award-' || :n",
             },
         )
 
     def requests(self, district: District) -> Iterator[bytes]:
-        bodies = [_body(n) for n in range(PEOPLE)]
+        bodies = [_body(n, n % self.communities) for n in range(PEOPLE)]
         for n in count():
-            clerk = district.clerks[n % COMMUNITIES]
+            clerk = district.clerks[n % self.communities]
             yield post("/v1/points/postings", bodies[n % PEOPLE], token=clerk.token, key=f"award-{n}")
 
     async def done(self, district: District) -> int:
         return await district.new_postings()
 
 
-def _body(number: int) -> bytes:
+class AwardFromOne(AwardPoints):
+    """The same, all of it from one community: the fan-in that stripes are for."""
+
+    name = "ledger-hot"
+    communities = 1
+
+
+def _body(number: int, community: int) -> bytes:
     award = {
         "account_id": numbered_id(Family.ACCOUNT, number),
-        "community_id": community_of(number),
+        "community_id": community_of(community),
         "amount": POINTS,
         "reason": REASON,
     }

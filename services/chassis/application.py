@@ -35,6 +35,7 @@ from services.chassis.idempotency import IDEMPOTENCY_KEY, REPLAYED, IdempotencyK
 from services.chassis.identity import Identities
 from services.chassis.outbox import DeliveryWorker, Effect
 from services.chassis.request_guard import RequestGuard
+from services.chassis.retention import Clearing, RetentionWorker, clearings_of
 from services.chassis.schemas import Answer, ProblemAnswer
 from services.chassis.settings import Settings
 from services.chassis.tokens import TokenVerifier, key_source
@@ -58,15 +59,19 @@ def create_service(
     routers: Sequence[APIRouter],
     subscriptions: Mapping[type[Event], Effect] | None = None,
     resources: Resources | None = None,
+    clearings: Sequence[Clearing] = (),
 ) -> FastAPI:
-    """The app of one service. Its lifespan opens the database and starts delivering events to it."""
+    """The app of one service. Its lifespan opens the database and starts delivering events to it.
+
+    `clearings` are beside those of every service (services/chassis/retention.py).
+    """
     app = FastAPI(
         title=title,
         version=VERSION,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=_lifespan(name, settings, subscriptions or {}, resources),
+        lifespan=_lifespan(name, settings, subscriptions or {}, resources, clearings),
         responses=problems(InvalidRequest),
         generate_unique_id_function=lambda route: route.name,
     )
@@ -81,7 +86,11 @@ def create_service(
 
 
 def _lifespan(
-    name: str, settings: Settings, subscriptions: Mapping[type[Event], Effect], resources: Resources | None
+    name: str,
+    settings: Settings,
+    subscriptions: Mapping[type[Event], Effect],
+    resources: Resources | None,
+    clearings: Sequence[Clearing],
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -100,6 +109,10 @@ def _lifespan(
                 )
                 app.state.deliveries = worker
                 await stack.enter_async_context(running(worker.run(), name=f"{name}-deliveries"))
+            retention = RetentionWorker(
+                database, [*clearings_of(name, settings), *clearings], poll_seconds=settings.retention_poll_seconds
+            )
+            await stack.enter_async_context(running(retention.run(), name=f"{name}-retention"))
             yield
 
     return lifespan

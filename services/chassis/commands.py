@@ -8,6 +8,7 @@ with a body `{"code": …, …}`, and never raises for one, so that no item spoi
 
 import asyncio
 import logging
+import sys
 from collections import deque
 from dataclasses import dataclass
 from operator import attrgetter
@@ -50,8 +51,14 @@ class Command:
     Calls are answered only after their transaction has committed.
     """
 
-    def __init__(self, database: Database, function: str, *, batch_function: str | None = None) -> None:
-        """With `batch_function(p_tenants uuid[], p_commands jsonb[])` a batch is one call, answered in its order."""
+    def __init__(
+        self, database: Database, function: str, *, batch_function: str | None = None, batched: bool = True
+    ) -> None:
+        """With `batch_function(p_tenants uuid[], p_commands jsonb[])` a batch is one call, answered in its order.
+
+        A function that locks several rows, in an order `locks` cannot tell, is not to be batched: others would wait
+        for it in a circle.
+        """
         self._database = database
         self._function = function
         self._alone = f"SELECT status, body, replayed FROM {function}($1, $2)"
@@ -61,6 +68,7 @@ class Command:
             else "SELECT r.status, r.body, r.replayed FROM unnest($1::uuid[], $2::jsonb[]) WITH ORDINALITY"
             f" AS c (t, j, n), LATERAL {function}(c.t, c.j) AS r ORDER BY c.n"
         )
+        self._alone_limit = ALONE if batched else sys.maxsize
         self._in_flight = 0
         self._waiting: deque[_Call] = deque()
         self._lane: asyncio.Task[None] | None = None
@@ -75,7 +83,7 @@ class Command:
         Retried inside on deadlock, serialization failure and a lost connection; ServiceUnavailable if that goes on.
         """
         payload = msgspec.json.encode(command, enc_hook=str).decode()
-        if self._in_flight < ALONE and (self._lane is None or self._lane.done()):
+        if self._in_flight < self._alone_limit and (self._lane is None or self._lane.done()):
             answer = await self._call_alone(tenant_id, payload)
         else:
             answer = await self._call_in_batch(tenant_id, payload, str(locks or ""))

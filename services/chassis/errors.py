@@ -25,6 +25,8 @@ class Problem(Exception):
     zh: ClassVar[str] = "请求有误。"
     en: ClassVar[str] = "The request is not valid."
     headers: ClassVar[Mapping[str, str]] = {}
+    keeps_effects: ClassVar[bool] = False
+    """Whether what was written before it stays, as a counted failure must. Else a refused request changes nothing."""
 
     _by_code: ClassVar[dict[str, type["Problem"]]] = {}
 

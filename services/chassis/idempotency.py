@@ -125,19 +125,25 @@ class TenantRoute(APIRoute):
 
         async def handle(request: Request) -> Response:
             try:
-                return await _with_retries(request, endpoint)
+                return await _with_retries(request, endpoint, self.key_of)
             finally:
                 await request.close()  # a form read for its fingerprint may never reach the endpoint
 
         return handle
 
+    async def key_of(self, request: Request) -> RequestKey:
+        """What a POST is recognised by when it is repeated. Raises IdempotencyKeyMissing."""
+        return await request_key(request)
+
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-async def _with_retries(request: Request, endpoint: Endpoint) -> Response:
+async def _with_retries(
+    request: Request, endpoint: Endpoint, key_of: Callable[[Request], Awaitable[RequestKey]]
+) -> Response:
     caller = await identify(request)
-    once = await request_key(request) if request.method == "POST" else None
+    once = await key_of(request) if request.method == "POST" else None
     for attempt in range(ATTEMPTS):
         try:
             return await _in_transaction(request, caller, once, endpoint)
@@ -173,9 +179,7 @@ async def _answer_once(
     if stored is not None:
         return _replay(stored)
     try:
-        async with session.begin_nested():
-            response = await endpoint(request)
-            await session.flush()
+        response = await _in_savepoint(session, request, endpoint)
     except Problem as problem:
         if not 400 <= problem.status < 500:
             raise
@@ -184,6 +188,22 @@ async def _answer_once(
     await session.execute(
         _STORE, {**identifiers, "status": response.status_code, "body": bytes(response.body).decode()}
     )
+    return response
+
+
+async def _in_savepoint(session: AsyncSession, request: Request, endpoint: Endpoint) -> Response:
+    """A refusal takes back what was written before it, unless it says that this is to stay."""
+    refusal_to_keep: Problem | None = None
+    async with session.begin_nested():
+        try:
+            response = await endpoint(request)
+        except Problem as problem:
+            if not problem.keeps_effects:
+                raise
+            refusal_to_keep = problem
+        await session.flush()
+    if refusal_to_keep is not None:
+        raise refusal_to_keep
     return response
 
 

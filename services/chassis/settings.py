@@ -49,6 +49,18 @@ class Settings(BaseSettings):
     pool_size: Annotated[int, Field(alias="LINLI_POOL_SIZE", ge=2, le=200)] = 16
     """Connections of each of a service's two pools (hot commands, sessions)."""
     outbox_poll_seconds: Annotated[float, Field(alias="LINLI_OUTBOX_POLL_SECONDS", gt=0)] = 2.0
+    ledger_poll_seconds: Annotated[float, Field(alias="LINLI_LEDGER_POLL_SECONDS", gt=0)] = 1.0
+    """How often the bookkeeping looks for what has expired, is to be sealed or to be published."""
+    clock_poll_seconds: Annotated[float, Field(alias="LINLI_CLOCK_POLL_SECONDS", gt=0)] = 1.0
+    """How often service clocks are looked after: a warning is told so much, and a few seconds, after its time."""
+
+    outbox_kept_days: Annotated[int, Field(alias="LINLI_OUTBOX_KEPT_DAYS", ge=8, le=3650)] = 30
+    """How long facts are kept that everybody has heard of. The database gives up nothing younger than a week."""
+    answers_kept_days: Annotated[int, Field(alias="LINLI_ANSWERS_KEPT_DAYS", ge=8, le=3650)] = 30
+    """How long a repeated request gets its first answer. Those of points are kept for ever."""
+    sessions_kept_days: Annotated[int, Field(alias="LINLI_SESSIONS_KEPT_DAYS", ge=1, le=3650)] = 30
+    """How long a sign-in that has ended or expired is kept."""
+    retention_poll_seconds: Annotated[float, Field(alias="LINLI_RETENTION_POLL_SECONDS", gt=0)] = 3600.0
 
     @cached_property
     def signing_keys(self) -> list[dict[str, Any]]:

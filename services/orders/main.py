@@ -5,8 +5,12 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from services.chassis.application import create_service
+from services.chassis.application import create_service, running
 from services.chassis.settings import Settings
+from services.orders.clocks import endpoints as clocks
+from services.orders.clocks.keeping import ClockKeeper
+from services.orders.clocks.policies import endpoints as clock_policies
+from services.orders.clocks.work_calendar import endpoints as work_calendar
 from services.orders.files import endpoints as files
 from services.orders.files.store import FolderStore
 from services.orders.kinds import endpoints as kinds
@@ -19,7 +23,15 @@ def create_app(settings: Settings) -> FastAPI:
         "orders",
         settings,
         title="Linli orders",
-        routers=[orders.router, files.router, kinds.router],
+        routers=[
+            orders.router,
+            files.router,
+            kinds.router,
+            clocks.order_router,
+            clocks.router,
+            clock_policies.router,
+            work_calendar.router,
+        ],
         resources=_resources,
     )
 
@@ -28,4 +40,6 @@ def create_app(settings: Settings) -> FastAPI:
 async def _resources(app: FastAPI) -> AsyncIterator[None]:
     app.state.order_commands = OrderCommands(app.state.database)
     app.state.file_store = FolderStore(app.state.settings.files_folder)
-    yield
+    keeper = ClockKeeper(app.state.database, poll_seconds=app.state.settings.clock_poll_seconds)
+    async with running(keeper.run(), name="orders-clocks"):
+        yield

@@ -6,12 +6,12 @@ from uuid import UUID
 
 from services.chassis.outbox import Effect
 from services.events import Event, OrderRated
-from services.points.rewards import actions
+from services.points.earning.crediting import credit_order
 
 
 async def reward_rated_order(connection: Any, tenant_id: UUID, rated: OrderRated) -> None:
-    """The work is rewarded once, or not at all when it earned nothing."""
-    await actions.reward_order(connection, tenant_id, rated)
+    """The work is credited once, by the rule in force when it was rated. What earned nothing leaves a record too."""
+    await credit_order(connection, tenant_id, rated)
 
 
 SUBSCRIPTIONS: Mapping[type[Event], Effect] = {OrderRated: reward_rated_order}

@@ -12,10 +12,12 @@ from benchmarks.limit import LimitProgram
 from benchmarks.load import at_full_rate
 from benchmarks.servers import Server, Setup, serving
 from benchmarks.works.accept import AcceptOrder
-from benchmarks.works.award import AwardPoints
+from benchmarks.works.award import AwardFromOne, AwardPoints
+from benchmarks.works.hold import HoldPoints, PostHold
 from benchmarks.works.list_orders import ListOrders
 from benchmarks.works.locate import LocatePoint
 from benchmarks.works.place import PlaceOrder
+from benchmarks.works.statement import ReadStatement
 from benchmarks.works.work import Work
 from tests.conftest import TestServer, signing_key
 
@@ -23,7 +25,19 @@ REQUESTS = 60
 KEY = signing_key("benchmarks")
 
 works = pytest.mark.parametrize(
-    "work", [AcceptOrder(), PlaceOrder(), ListOrders(), AwardPoints(), LocatePoint()], ids=lambda work: work.name
+    "work",
+    [
+        AcceptOrder(),
+        PlaceOrder(),
+        ListOrders(),
+        AwardPoints(),
+        AwardFromOne(),
+        HoldPoints(),
+        PostHold(),
+        ReadStatement(),
+        LocatePoint(),
+    ],
+    ids=lambda work: work.name,
 )
 
 

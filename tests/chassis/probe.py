@@ -29,6 +29,14 @@ class ProbeClosed(Problem):
     en = "Closed for {reason}."
 
 
+class ProbeCounted(Problem):
+    status = 403
+    code = "probe_counted"
+    zh = "次数已记录。"
+    en = "This attempt counts."
+    keeps_effects = True
+
+
 class Unforeseen(Exception):
     """Carries what must never reach a log or an answer."""
 
@@ -67,6 +75,8 @@ async def make_effect(body: EffectMaking, transaction: Transaction, caller: Call
     )
     if await transaction.scalar(text("SELECT true FROM effects WHERE note = 'closed' LIMIT 1")):
         raise ProbeClosed(reason="stocktaking")
+    if body.note == "counts":
+        raise ProbeCounted
     return dict(made.mappings().one())
 
 

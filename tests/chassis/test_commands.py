@@ -99,6 +99,16 @@ class TestBatches:
         assert max(batches) <= commands.BATCH
         assert len(await effects_of(world)) == commands.BATCH + 50
 
+    async def test_what_locks_in_its_own_order_goes_alone_however_many(
+        self, database: Database, world: World, batches: Batches
+    ) -> None:
+        """A batch of such calls would take its locks in no order, and wait in a circle with another process's."""
+        command = Command(database, "effect_make", batched=False)
+        answers = await answers_of(call(command, world, f"{number}") for number in range(MANY))
+        assert [note_of(answer) for answer in answers] == [f"{number}" for number in range(MANY)]
+        assert await effects_of(world) == sorted(f"{number}" for number in range(MANY))
+        assert batches == []
+
     async def test_each_item_is_of_its_own_tenant(self, command: Command, world: World, other_world: World) -> None:
         """Two districts share a batch, and neither writes into the other."""
         await answers_of(

@@ -135,7 +135,16 @@ class TestEnvironment:
 
     @pytest.mark.parametrize(
         "changes",
-        [{"PORT": "0"}, {"PORT": "65536"}, {"PORT": "http"}, {"LINLI_POOL_SIZE": "1"}, {"LINLI_MAX_BODY_BYTES": "1"}],
+        [
+            {"PORT": "0"},
+            {"PORT": "65536"},
+            {"PORT": "http"},
+            {"LINLI_POOL_SIZE": "1"},
+            {"LINLI_MAX_BODY_BYTES": "1"},
+            {"LINLI_OUTBOX_KEPT_DAYS": "7"},
+            {"LINLI_ANSWERS_KEPT_DAYS": "7"},
+            {"LINLI_SESSIONS_KEPT_DAYS": "0"},
+        ],
     )
     def test_out_of_range_is_refused(self, monkeypatch: pytest.MonkeyPatch, changes: dict[str, str]) -> None:
         monkeypatch.setenv("DATABASE_URL", "postgresql://db.example/linli")

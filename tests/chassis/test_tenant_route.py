@@ -32,6 +32,13 @@ class TestTransaction:
         assert (await world.zhang.post("/v1/cold", {"note": "买药"})).status_code == 409
         assert await effects_of(world) == ["closed"]
 
+    async def test_a_refusal_that_keeps_its_effects_undoes_nothing(self, world: World) -> None:
+        """And repeated with its key it is repeated, not counted again."""
+        answers = [await world.zhang.post("/v1/cold", {"note": "counts"}, key="one") for _ in range(2)]
+        assert [answer.json()["code"] for answer in answers] == ["probe_counted"] * 2
+        assert answers[1].headers[REPLAYED] == "true"
+        assert await effects_of(world) == ["counts"]
+
     async def test_is_of_the_callers_tenant(self, world: World, other_world: World) -> None:
         """The probe's SELECT names no tenant, and shows one."""
         await world.zhang.post("/v1/cold", {"note": "ours"})

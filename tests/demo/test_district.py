@@ -22,6 +22,7 @@ from models import Base
 from models.grid import PostKind, Sex
 from models.identity import Role
 from models.orders import OrderAction, OrderState
+from models.points import Asset
 from services.chassis import clock
 from services.chassis.clock import SHANGHAI
 from services.chassis.identity import AreaGrant, Identity
@@ -428,9 +429,11 @@ class TestPoints:
         entries = rows_by(district.tables["ledger_entries"], "transaction_id")
 
         assert entries.keys() == {row["id"] for row in district.tables["ledger_transactions"]}
+        assets = {row["id"]: row["asset"] for row in district.tables["ledger_accounts"]}
         for legs in entries.values():
-            assert len(legs) == 2
-            assert sum(leg["amount"] for leg in legs) == 0
+            assert len(legs) >= 2
+            for asset in set(assets.values()):
+                assert sum(leg["amount"] for leg in legs if assets[leg["account_id"]] == asset) == 0
 
     def test_balances_are_the_sum_of_their_entries(self, district: District) -> None:
         entries = rows_by(district.tables["ledger_entries"], "account_id")
@@ -442,18 +445,70 @@ class TestPoints:
                 balance += entry["amount"]
                 assert entry["balance_after"] == balance
             assert balance == account["balance"]
-            assert balance >= 0 or account["kind"] == "issuing_community"
-        assert sum(account["balance"] for account in district.tables["ledger_accounts"]) == 0
+            assert balance >= account["held"] >= 0 or account["kind"] == "issuing_community"
+        for accounts in rows_by(district.tables["ledger_accounts"], "asset").values():
+            assert sum(account["balance"] for account in accounts) == 0
 
-    def test_each_solved_order_was_rewarded_by_the_rule_in_force(self, district: District) -> None:
+    def test_lots_hold_what_members_have(self, district: District) -> None:
+        lots = rows_by(district.tables["ledger_lots"], "account_id")
+        for account in district.tables["ledger_accounts"]:
+            own = lots[account["id"]]
+            if account["kind"] == "member":
+                assert sum(lot["remaining"] for lot in own) == account["balance"]
+                assert sum(lot["held"] for lot in own) == account["held"]
+            else:
+                assert own == []
+
+    def test_what_lots_gave_is_allocated_to_the_entry_that_took_it(self, district: District) -> None:
+        taken = rows_by(district.tables["ledger_allocations"], "lot_sequence")
+        for lot in district.tables["ledger_lots"]:
+            own = [row for row in taken[lot["sequence"]] if row["account_id"] == lot["account_id"]]
+            assert lot["amount"] + sum(row["amount"] for row in own) == lot["remaining"]
+        assert len(district.tables["ledger_allocations"]) > 0
+
+    def test_something_is_held_and_waits(self, district: District) -> None:
+        (hold,) = district.tables["ledger_holds"]
+        (reserved,) = district.tables["ledger_hold_lots"]
+        (waiting,) = district.tables["ledger_open_holds"]
+        assert hold["amount"] == reserved["amount"] > 0
+        assert hold["id"] == reserved["hold_id"] == waiting["hold_id"]
+        assert hold["recorded_at"] < TODAY_BEGINS < hold["expires_at"]
+
+    def test_everything_waits_to_be_sealed(self, district: District) -> None:
+        records = {(row["record_kind"], row["record_id"]) for row in district.tables["ledger_unsealed"]}
+        assert records == {
+            *(("transaction", row["id"]) for row in district.tables["ledger_transactions"]),
+            *(("hold", row["id"]) for row in district.tables["ledger_holds"]),
+        }
+
+    def test_each_rated_order_was_credited_by_the_rule_in_force(self, district: District) -> None:
+        records = rows_by(district.tables["service_records"], "source_id")
         rewarded = rows_by(district.tables["ledger_transactions"], "source_id")
         amounts = {
             row["transaction_id"]: row["amount"] for row in district.tables["ledger_entries"] if row["amount"] > 0
         }
         for row in district.tables["orders"]:
-            expected = expected_points(row, district.tables["reward_rules"])
+            expected = expected_points(row, district.tables["earning_rule_versions"])
             transactions = rewarded.get(str(row["id"]), [])
             assert [amounts[transaction["id"]] for transaction in transactions] == ([expected] if expected else [])
+            own = [record["points"] for record in records[row["id"]]]
+            assert own == ([expected] if row["state"] == OrderState.RATED else [])
+
+    def test_an_activity_was_certified_with_its_minutes(self, district: District) -> None:
+        certified = [row for row in district.tables["service_records"] if row["source_kind"] == "service_certified"]
+        assert len(certified) == 8
+        assert {(row["points"], row["minutes_credited"]) for row in certified} == {(2, 120)}
+        assert PERSONA["second_member"].account_id in {row["account_id"] for row in certified}
+
+    def test_records_count_each_persons_services(self, district: District) -> None:
+        for records in rows_by(district.tables["service_records"], "account_id").values():
+            assert [record["sequence"] for record in records] == list(range(1, len(records) + 1))
+            assert all(one["judged_at"] <= other["judged_at"] for one, other in pairwise(records))
+
+    def test_rules_were_decided_by_two(self, district: District) -> None:
+        for rule in district.tables["earning_rule_versions"]:
+            assert rule["drafted_by"] != rule["activated_by"]
+            assert rule["drafted_at"] <= rule["simulated_at"] <= rule["activated_at"] <= rule["active_from"]
 
     def test_every_rating_was_told_and_heard(self, district: District) -> None:
         rated = {str(row["id"]) for row in district.tables["orders"] if row["state"] == OrderState.RATED}
@@ -467,23 +522,23 @@ class TestPoints:
 
     def test_the_member_has_points_to_show(self, district: District) -> None:
         member = PERSONA["member"].account_id
-        (account,) = [row for row in district.tables["ledger_accounts"] if row["owner_id"] == member]
+        (account,) = [
+            row
+            for row in district.tables["ledger_accounts"]
+            if row["owner_id"] == member and row["asset"] == Asset.POINTS
+        ]
 
         assert account["balance"] >= 7 * 10
 
 
-def expected_points(order: Row, rules: list[Row]) -> int:
+def expected_points(order: Row, versions: list[Row]) -> int:
     """The points of an order, worked out from the rows alone."""
     if order["state"] != OrderState.RATED or not order["solved"]:
         return 0
-    moment = order["rated_at"]
-    in_force_then = [
-        rule
-        for rule in rules
-        if rule["valid_from"] <= moment and (rule["valid_to"] is None or moment < rule["valid_to"])
-    ]
-    own = [rule for rule in in_force_then if rule["order_kind"] == order["kind"]]
-    (rule,) = own or [rule for rule in in_force_then if rule["order_kind"] is None]
-    if order["stars"] < rule["min_stars"]:
+    in_force = [version for version in versions if version["active_from"] <= order["rated_at"]]
+    terms = max(in_force, key=lambda version: version["active_from"])["terms"]
+    own = terms["orders"]["kinds"].get(order["kind"], terms["orders"]["general"])
+    if order["stars"] < own["min_stars"]:
         return 0
-    return int(rule["points"] + (rule["bonus_points"] if order["stars"] >= rule["bonus_stars"] else 0))
+    bonus = own["bonus"]["points"] if own["bonus"] and order["stars"] >= own["bonus"]["stars"] else 0
+    return min(int(own["fixed_points"] + bonus), int(terms["caps"]["per_activity"]))

@@ -48,12 +48,22 @@ async def raised_reward(database_url: str) -> AsyncIterator[None]:
     """Medicine earns a point more than the story knows."""
     tenant = {"linli.tenant": str(TENANT_ID)}
     owner = await asyncpg.connect(driver_url(database_url), server_settings=tenant)
-    change = "UPDATE reward_rules SET points = points + $1 WHERE order_kind = 'buy_medicine'"
+    active = "state, terms, note, drafted_at, active_from, activated_at"
+    medicine = ["orders", "kinds", "buy_medicine", "fixed_points"]
     try:
-        await owner.execute(change, 1)
+        await owner.execute(
+            f"INSERT INTO earning_rule_versions (tenant_id, version, {active})"
+            " SELECT tenant_id, version + 1, state, jsonb_set(terms, $1, '9'), note, now(), now(), now()"
+            " FROM earning_rule_versions ORDER BY version DESC LIMIT 1",
+            medicine,
+        )
         yield
     finally:
-        await owner.execute(change, -1)
+        await owner.execute(
+            f"INSERT INTO earning_rule_versions (tenant_id, version, {active})"
+            " SELECT tenant_id, version + 2, state, terms, note, now(), now(), now()"
+            " FROM earning_rule_versions ORDER BY version DESC OFFSET 1 LIMIT 1"
+        )
         await owner.close()
 
 

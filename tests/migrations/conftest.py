@@ -2,7 +2,9 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -86,16 +88,121 @@ async def _fill(world: World) -> None:
         "ledger_transactions", id=transaction, kind="reward", source_kind="order_rated", source_id=str(order),
         reason="代购药品", effective_at=now,
     )  # fmt: skip
+    ledger_accounts = {kind: new_id() for kind in ("member", "issuing_community")}
     for kind, owner, amount in [("member", account, 5), ("issuing_community", world.areas["community"], -5)]:
-        ledger_account = new_id()
         await world.insert(
-            "ledger_accounts", id=ledger_account, asset="points", kind=kind, owner_id=owner, balance=amount, version=1
-        )
+            "ledger_accounts", id=ledger_accounts[kind], asset="points", kind=kind, owner_id=owner, balance=amount,
+            version=1,
+        )  # fmt: skip
         await world.insert(
-            "ledger_entries", account_id=ledger_account, sequence=1, transaction_id=transaction, amount=amount,
+            "ledger_entries", account_id=ledger_accounts[kind], sequence=1, transaction_id=transaction, amount=amount,
             balance_after=amount,
         )  # fmt: skip
+    await _fill_ledger(world, ledger_accounts["member"], transaction)
+    await world.insert(
+        "identity_events", id=new_id(), kind="account_opened", actor_id=account, account_id=account, recorded_at=now
+    )
+    await _fill_earning(world)
+    await _fill_clocks(world, order)
     await _answer_once_in_every_service(world)
+
+
+async def _fill_ledger(world: World, member: UUID, transaction: UUID) -> None:
+    """What a district's ledger has besides postings: a lot, holds, rules, events, a chain with its published head."""
+    now, account, community = clock.now(), world.zhang.account_id, world.areas["community"]
+    lot = {"account_id": member, "lot_sequence": 1, "lot_part": 1}
+    await world.insert(
+        "ledger_lots", account_id=member, sequence=1, part=1, amount=5, remaining=5, expires_at=now, issuer_id=community
+    )
+    await world.insert("ledger_allocations", sequence=1, amount=-1, **lot)
+    for is_open in (True, False):
+        hold = new_id()
+        await world.insert(
+            "ledger_holds", id=hold, account_id=member, amount=1, kind="redemption", to_kind="issuing_community",
+            to_owner_id=community, source_kind="hold", source_id=str(hold), reason="预定", expires_at=now,
+            recorded_at=now,
+        )  # fmt: skip
+        await world.insert("ledger_hold_lots", hold_id=hold, amount=1, **lot)
+        if is_open:
+            await world.insert("ledger_open_holds", hold_id=hold, account_id=member, expires_at=now)
+        else:
+            await world.insert(
+                "ledger_hold_ends", hold_id=hold, outcome="voided", amount=0, reason="缺货", recorded_at=now
+            )
+    await world.insert(
+        "ledger_account_events", account_id=member, id=new_id(), action="freeze", reason="核实", recorded_at=now,
+        recorded_by=account,
+    )  # fmt: skip
+    await world.insert(
+        "ledger_settings", asset="points", version=1, expiry_unit="none", expiry_count=0, expired_return_days=0,
+        spent_earning="refuse", hold_days=7, may_transfer=False, recorded_at=now, recorded_by=account,
+    )  # fmt: skip
+    record = {"record_kind": "transaction", "record_id": transaction}
+    await world.insert("ledger_unsealed", **record)
+    await world.insert("ledger_chain", position=1, hash=b"1", **record)
+    await world.insert("ledger_chain_heads", position=1, hash=b"1", sealed_at=now)
+    await world.insert("ledger_published_heads", published_on=now.date(), position=1, hash=b"1", published_at=now)
+    await world.insert(
+        "ledger_imports", source_code="441602", source_name="源城区", exported_at=now, position=1, head_position=1,
+        head_hash=b"1", started_at=now, started_by=account,
+    )  # fmt: skip
+
+
+async def _fill_earning(world: World) -> None:
+    """A simulation of the rules there are, a record of service, a proposal, and a look at an anomaly."""
+    now, account, simulation = clock.now(), world.zhang.account_id, new_id()
+    credited = {"points_before": 0, "points_after": 0, "minutes_before": 0, "minutes_after": 0}
+    await world.insert(
+        "earning_simulations", id=simulation, version=1, terms="{}", period_from=now - timedelta(days=1), period_to=now,
+        records=1, kinds="[]", simulated_by=account, simulated_at=now, **credited,
+    )  # fmt: skip
+    await world.insert(
+        "earning_simulation_lines", simulation_id=simulation, place=1, account_id=account, records=1, **credited
+    )
+    await world.insert(
+        "service_records", id=new_id(), account_id=account, sequence=1, source_kind="order_rated", source_id=new_id(),
+        service_kind="buy_medicine", community_id=world.areas["community"], served_on=now.date(), judged_at=now,
+        recorded_at=now, points=0, minutes_credited=0, details="{}",
+    )  # fmt: skip
+    await world.insert(
+        "credit_proposals", id=new_id(), kind="award", community_id=world.areas["community"], body="{}",
+        proposed_by=account, proposed_at=now, expires_at=now + timedelta(days=30),
+    )  # fmt: skip
+    await world.insert(
+        "anomaly_reviews", id=new_id(), anomaly_id=f"long_day.{account}.2026-03-16", verdict="explained", note="已核对",
+        reviewed_by=account, reviewed_at=now,
+    )  # fmt: skip
+
+
+async def _fill_clocks(world: World, order: UUID) -> None:
+    """A calendar, hours and a policy of its own, a clock that is paused and extended, told of and to be computed."""
+    now, account, extension = clock.now(), world.zhang.account_id, new_id()
+    decided = {"note": "试行", "recorded_by": account, "recorded_at": now}
+    of_order = {"order_id": order, "target": "finish", "round": 1}
+    await world.insert("work_calendars", year=2026, version=1, days="[]", **decided)
+    await world.insert("work_hours", version=1, valid_from=now.date(), periods='[["08:30", "12:00"]]', **decided)
+    await world.insert("clock_policies", version=1, targets="{}", active_from=now, **decided)
+    await world.insert(
+        "order_clocks", **of_order, community_id=world.areas["community"], area_id=world.areas["building"],
+        state="running", unit="work_days", started_at=now, due_at=now, sorts_at=now, segments="[]", why="{}",
+        computed_at=now,
+    )  # fmt: skip
+    await world.insert(
+        "order_clock_pauses", order_id=order, sequence=1, action="pause", reason="停水", actor_id=account, at=now
+    )
+    await world.insert(
+        "clock_extensions", **of_order, id=extension, amount=1, unit="work_days", reason="缺件", asked_by=account,
+        asked_at=now,
+    )  # fmt: skip
+    await world.insert(
+        "clock_extension_decisions", extension_id=extension, is_granted=True, decided_by=account, decided_at=now
+    )
+    await world.insert(
+        "order_clock_firings", **of_order, kind="missed", due_at=now, told_role="dispatcher",
+        told_area_id=world.areas["community"], event_id=new_id(), fired_at=now,
+    )  # fmt: skip
+    await world.insert("order_clock_work", order_id=order, sequence=1)
+    await world.insert("clock_recounts", id=new_id(), due_at=now)
 
 
 async def _answer_once_in_every_service(world: World) -> None:

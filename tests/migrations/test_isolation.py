@@ -11,11 +11,12 @@ from models.base import GLOBAL_TABLES
 from services.chassis.database import tenant_statement
 from tests.migrations.catalog import Connection, connected, described, tables
 from tests.migrations.conftest import TENANT_TABLES, Districts
-from tests.migrations.test_privileges import PRIVILEGES, UPDATABLE_COLUMNS
+from tests.migrations.test_privileges import CLEARED, PRIVILEGES, UPDATABLE_COLUMNS
 
 OTHER_POLICIES = {
     ("memberships", "own_memberships", "PERMISSIVE", "{linli_identity}", "SELECT"),
     ("outbox_deliveries", "own_deliveries", "RESTRICTIVE", "{public}", "UPDATE"),
+    *((table, "clear_old", "RESTRICTIVE", f"{{{','.join(sorted(ROLES))}}}", "DELETE") for table in CLEARED),
 }
 """Every policy beside `tenant_isolation`. A PERMISSIVE one opens a door: it needs a test of its own below."""
 

@@ -10,11 +10,12 @@ PRIVILEGES = {
     #                       identity  grid    orders  points
     "tenants":              ("r",     "r",    "r",    "r"),
     "accounts":             ("raw",   "r",    "r",    "r"),
-    "sessions":             ("raw",   "r",    "r",    "r"),
+    "sessions":             ("rawd",  "r",    "r",    "r"),
     "memberships":          ("raw",   "r",    "r",    "r"),
     "grants":               ("raw",   "r",    "r",    "r"),
     "password_credentials": ("rawd",  "",     "",     ""),
     "wechat_identities":    ("rawd",  "",     "",     ""),
+    "identity_events":      ("ra",    "",     "",     ""),
     "area_levels":          ("r",     "rawd", "r",    "r"),
     "areas":                ("r",     "rawd", "r",    "r"),
     "area_tree_versions":   ("r",     "rawd", "r",    "r"),
@@ -25,26 +26,91 @@ PRIVILEGES = {
     "order_kinds":          ("",      "",     "raw",  ""),
     "orders":               ("",      "",     "raw",  ""),
     "order_history":        ("",      "",     "ra",   ""),
+    "national_calendars":   ("",      "",     "ra",   ""),
+    "work_calendars":       ("",      "",     "ra",   ""),
+    "work_hours":           ("",      "",     "ra",   ""),
+    "clock_policies":       ("",      "",     "ra",   ""),
+    "order_clocks":         ("",      "",     "rawd", ""),
+    "order_clock_pauses":   ("",      "",     "ra",   ""),
+    "clock_extensions":     ("",      "",     "ra",   ""),
+    "clock_extension_decisions": ("", "",     "ra",   ""),
+    "order_clock_firings":  ("",      "",     "ra",   ""),
+    "order_clock_work":     ("",      "",     "rad",  ""),
+    "clock_recounts":       ("",      "",     "rad",  ""),
     "files":                ("",      "",     "ra",   ""),
     "order_files":          ("",      "",     "ra",   ""),
     "ledger_accounts":      ("",      "",     "",     "ra"),
     "ledger_transactions":  ("",      "",     "",     "ra"),
     "ledger_entries":       ("",      "",     "",     "ra"),
-    "reward_rules":         ("",      "",     "",     "ra"),
-    "outbox_events":        ("ra",    "ra",   "ra",   "ra"),
-    "outbox_deliveries":    ("ra",    "ra",   "ra",   "ra"),
-    "idempotency_keys":     ("ra",    "ra",   "ra",   "ra"),
+    "ledger_account_events": ("",     "",     "",     "ra"),
+    "ledger_allocations":   ("",      "",     "",     "ra"),
+    "ledger_chain":         ("",      "",     "",     "ra"),
+    "ledger_chain_heads":   ("",      "",     "",     "ra"),
+    "ledger_hold_ends":     ("",      "",     "",     "ra"),
+    "ledger_hold_lots":     ("",      "",     "",     "ra"),
+    "ledger_holds":         ("",      "",     "",     "ra"),
+    "ledger_imports":       ("",      "",     "",     "ra"),
+    "ledger_lots":          ("",      "",     "",     "ra"),
+    "ledger_open_holds":    ("",      "",     "",     "rad"),
+    "ledger_published_heads": ("",    "",     "",     "ra"),
+    "ledger_settings":      ("",      "",     "",     "ra"),
+    "ledger_unsealed":      ("",      "",     "",     "rad"),
+    "earning_rule_versions":     ("", "",     "",     "ra"),
+    "earning_simulations":       ("", "",     "",     "ra"),
+    "earning_simulation_lines":  ("", "",     "",     "ra"),
+    "service_records":      ("",      "",     "",     "ra"),
+    "credit_proposals":     ("",      "",     "",     "ra"),
+    "anomaly_reviews":      ("",      "",     "",     "ra"),
+    "outbox_events":        ("rad",   "rad",  "rad",  "rad"),
+    "outbox_deliveries":    ("rad",   "rad",  "rad",  "rad"),
+    "idempotency_keys":     ("rad",   "rad",  "rad",  "ra"),
     "alembic_version":      ("r",     "r",    "r",    "r"),
 }  # fmt: skip
 
 UPDATABLE_COLUMNS = {
     **{(role, "outbox_deliveries"): {"attempts", "last_error", "due_at", "delivered_at"} for role in ROLES},
-    ("linli_points", "ledger_accounts"): {"balance", "version"},
-    ("linli_points", "reward_rules"): {"valid_to"},
+    ("linli_points", "ledger_accounts"): {"balance", "version", "held", "status"},
+    ("linli_points", "ledger_lots"): {"remaining", "held"},
+    ("linli_points", "ledger_chain_heads"): {"position", "hash", "sealed_at"},
+    ("linli_points", "ledger_imports"): {
+        *("source_code", "source_name", "exported_at", "position", "head_position", "head_hash", "completed_at"),
+    },
+    ("linli_points", "earning_rule_versions"): {
+        *("state", "terms", "note", "drafted_by", "drafted_at"),
+        *("simulated_at", "active_from", "activated_by", "activated_at"),
+    },
+    ("linli_points", "credit_proposals"): {"state", "decided_by", "decided_at", "reason", "result"},
 }
 """Where a service may change some columns of a row and no others."""
 
-APPEND_ONLY = ["ledger_entries", "ledger_transactions", "order_history", "outbox_events", "idempotency_keys"]
+APPEND_ONLY = [
+    "national_calendars",
+    "work_calendars",
+    "work_hours",
+    "clock_policies",
+    "order_clock_pauses",
+    "clock_extensions",
+    "clock_extension_decisions",
+    "order_clock_firings",
+    "service_records",
+    "earning_simulations",
+    "earning_simulation_lines",
+    "anomaly_reviews",
+    "identity_events",
+    "ledger_account_events",
+    "ledger_allocations",
+    "ledger_chain",
+    "ledger_entries",
+    "ledger_hold_ends",
+    "ledger_hold_lots",
+    "ledger_holds",
+    "ledger_published_heads",
+    "ledger_settings",
+    "ledger_transactions",
+    "order_history",
+]
+CLEARED = ["outbox_events", "outbox_deliveries", "idempotency_keys"]
+"""Tables a service may clear of what is old, by a policy that lets it have nothing else."""
 CREDENTIALS = ["password_credentials", "wechat_identities"]
 LETTERS = {"r": "SELECT", "a": "INSERT", "w": "UPDATE", "d": "DELETE"}
 NEVER = ["TRUNCATE", "REFERENCES", "TRIGGER"]
@@ -112,6 +178,17 @@ def test_no_service_may_rewrite_what_only_grows(table: str) -> None:
     """UPDATE and DELETE are granted to nobody, whole rows or columns. TRUNCATE: see above."""
     assert not set("".join(PRIVILEGES[table])) & {"w", "d"}
     assert not any(name == table for _, name in UPDATABLE_COLUMNS)
+
+
+def test_no_service_may_rewrite_what_it_may_clear() -> None:
+    """Of a delivery what became of it is written; of an event or an answer nothing ever is."""
+    assert not any("w" in letters for table in CLEARED for letters in PRIVILEGES[table])
+    assert {table for _, table in UPDATABLE_COLUMNS} & set(CLEARED) == {"outbox_deliveries"}
+
+
+def test_points_keep_every_answer() -> None:
+    """A posting that is repeated years later gets the answer of then."""
+    assert PRIVILEGES["idempotency_keys"][ROLES.index("linli_points")] == "ra"
 
 
 async def test_numbers_of_orders_are_drawn_by_orders_alone(owner: Connection) -> None:

@@ -11,7 +11,9 @@ from services.chassis.database import Database
 from services.chassis.settings import Settings
 from services.points.main import create_app
 from tests.conftest import TestServer, make_settings, running_app
+from tests.points.audit import complaints_about_books
 from tests.points.books import Books
+from tests.points.desk import Desk
 from tests.world import World, make_world
 
 
@@ -66,6 +68,45 @@ async def quiet_books(postgres: TestServer, points_settings: Settings) -> AsyncI
         yield books
 
 
+@pytest.fixture(scope="session")
+async def _service_without_bookkeeping(
+    postgres: TestServer, points_settings: Settings
+) -> AsyncIterator[tuple[Settings, ASGIApp, Database]]:
+    own = points_settings.model_copy(update={"database_url": postgres.clone(), "ledger_poll_seconds": 86400.0})
+    database = Database(own.database_url, service="points", pool_size=10)
+    await database.open()
+    async with running_app(create_app(own)) as app:
+        yield own, app, database
+    await database.close()
+
+
+@pytest.fixture
+async def dated_books(
+    _service_without_bookkeeping: tuple[Settings, ASGIApp, Database],
+) -> AsyncIterator[Books]:
+    """Before the points service, on a database whose clock a test may set, and where it keeps the books itself."""
+    own, app, database = _service_without_bookkeeping
+    async with _audited(await make_world(own, httpx2.ASGITransport(app)), database) as books:
+        yield books
+        await books.now()
+
+
+@pytest.fixture
+async def neighbour_district(
+    _service_without_bookkeeping: tuple[Settings, ASGIApp, Database],
+) -> AsyncIterator[World]:
+    """Another district before the same service as `desk`."""
+    own, app, database = _service_without_bookkeeping
+    async with _audited(await make_world(own, httpx2.ASGITransport(app)), database) as books:
+        yield books.world
+
+
+@pytest.fixture
+async def desk(dated_books: Books) -> Desk:
+    """The points API of a district with a clock of its own."""
+    return Desk(dated_books)
+
+
 @pytest.fixture
 async def spoilt_books(postgres: TestServer, points_settings: Settings) -> AsyncIterator[Books]:
     """The same for a test that takes guards off: nobody asks whether they are sound in the end."""
@@ -79,7 +120,7 @@ async def _audited(world: World, database: Database) -> AsyncIterator[Books]:
     books = Books(world, database)
     try:
         yield books
-        assert await books.broken() == []
+        assert await complaints_about_books(database, world) == []
     finally:
         await world.close()
 

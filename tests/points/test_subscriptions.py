@@ -16,7 +16,6 @@ from services.chassis.outbox import DeliveryWorker
 from services.chassis.schemas import new_id
 from services.events import OrderRated
 from services.points.ledger.posting import InsufficientPoints, post_within
-from services.points.rewards.actions import reward_order
 from services.points.subscriptions import SUBSCRIPTIONS, reward_rated_order
 from tests.points.books import Books
 
@@ -60,14 +59,16 @@ class TestReward:
     async def test_credits_who_did_it(self, quiet_books: Books) -> None:
         books, event = quiet_books, rated(quiet_books)
         async with books.database.hot_transaction(books.world.tenant_id) as connection:
-            answer = await reward_order(connection, books.world.tenant_id, event)
-        assert answer is not None
-        rule_id = await books.world.fetch_value("SELECT id FROM reward_rules")
-        body = msgspec.json.decode(answer.body)
-        assert (body["kind"], body["source_kind"], body["source_id"]) == ("reward", "order_rated", str(event.order_id))
-        assert body["details"] == {"rule_id": str(rule_id), "sum": "5 + 2（5星）= 7"}
-        assert body["recorded_by"] is None
-        assert body["reason"] == "代购药品 服务获5星好评"
+            await reward_rated_order(connection, books.world.tenant_id, event)
+        (posted,) = await books.world.fetch("SELECT * FROM ledger_transactions")
+        assert (posted["kind"], posted["source_kind"], posted["source_id"]) == (
+            "reward",
+            "order_rated",
+            str(event.order_id),
+        )
+        assert msgspec.json.decode(posted["details"]) == {"rule_version": 1, "sum": "5，+2（5星）= 7"}
+        assert posted["recorded_by"] is None
+        assert posted["reason"] == "代购药品 服务获5星好评"
         assert await books.balance(books.world.member.account_id) == 7
         assert await books.balance(books.community_id) == -7
 
@@ -82,14 +83,12 @@ class TestReward:
         await record(quiet_books, rated(quiet_books, **changes))
         assert await deliverer(quiet_books).deliver_due() == 1
         assert await open_deliveries(quiet_books) == 0
-        assert await quiet_books.state() == [[], [], []]
+        assert await quiet_books.count("ledger_transactions") == 0
 
     async def test_counts_by_the_rule_of_the_day_it_was_rated(self, quiet_books: Books) -> None:
         """A rule that was raised since does not reach back."""
         world, yesterday = quiet_books.world, clock.now() - timedelta(days=1)
-        await world.insert(
-            "reward_rules", id=new_id(), order_kind="buy_medicine", points=50, min_stars=3, valid_from=clock.now()
-        )
+        await world.add_rules({"orders": {"general": {"fixed_points": 50}}}, active_from=clock.now())
         await record(quiet_books, rated(quiet_books, rated_at=yesterday))
         await record(quiet_books, rated(quiet_books, assignee_id=world.second_member.account_id))
         await deliverer(quiet_books).deliver_due()
@@ -102,12 +101,12 @@ class TestReward:
         async with books.database.hot_transaction(books.world.tenant_id) as connection:
             with pytest.raises(InsufficientPoints) as raised:
                 await post_within(connection, books.world.tenant_id, overdraft)
-        assert raised.value.members == {"balance": 0}
+        assert raised.value.members == {"balance": 0, "available": 0}
 
     async def test_no_rule_no_points(self, quiet_books: Books) -> None:
         await record(quiet_books, rated(quiet_books, rated_at=clock.now() - timedelta(days=300)))
         assert await deliverer(quiet_books).deliver_due() == 1
-        assert await quiet_books.state() == [[], [], []]
+        assert await quiet_books.count("ledger_transactions") == 0
 
 
 class TestOnce:
@@ -158,7 +157,7 @@ class TestCrash:
         await record(books, rated(books))
         with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
             await deliverer(books, effect).deliver_due()
-        assert await books.state() == [[], [], []]
+        assert await books.count("ledger_transactions") == 0
         async with asyncio.timeout(10):
             while await open_deliveries(books):
                 await deliverer(books).deliver_due()
@@ -175,7 +174,7 @@ class TestCrash:
 
         await record(quiet_books, rated(quiet_books))
         assert await deliverer(quiet_books, fails).deliver_due() == 0
-        assert await quiet_books.state() == [[], [], []]
+        assert await quiet_books.count("ledger_transactions") == 0
         assert await quiet_books.world.fetch_value("SELECT last_error FROM outbox_deliveries") == "RuntimeError"
         with clock.shifted(timedelta(minutes=1)):
             assert await deliverer(quiet_books).deliver_due() == 1

@@ -80,10 +80,11 @@ async def start_order(
 async def complete_order(
     commands: OrderCommands, caller: Identity, once: RequestKey, order_id: UUID, body: OrderCompletion
 ) -> CommandAnswer:
-    """With the evidence the order's kind asks for."""
+    """With the evidence the order's kind asks for, and the service time if the helper states it."""
     return await _advance(
-        commands, caller, once, order_id, OrderAction.COMPLETE, body, note=body.note, file_ids=body.file_ids
-    )
+        commands, caller, once, order_id, OrderAction.COMPLETE, body,
+        note=body.note, file_ids=body.file_ids, minutes=body.minutes,
+    )  # fmt: skip
 
 
 async def rate_order(

@@ -68,6 +68,8 @@ class OrderCompletion(OrderStep):
 
     note: Paragraph | None = None
     file_ids: FileIds = ()
+    minutes: Annotated[int | None, Field(ge=1, le=1440, strict=True, examples=[90])] = None
+    """How long the service took, the way there not counted; by default from start to completion."""
 
 
 class OrderRating(OrderStep):

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from models.points import LedgerAccountKind, TransactionKind
+from models.points import Asset, LedgerAccountKind, TransactionKind
 from services.chassis.commands import Command, CommandAnswer
 from services.chassis.database import Database
 from services.chassis.errors import Problem
@@ -16,16 +16,39 @@ from services.chassis.schemas import new_id
 
 
 class InsufficientPoints(Problem):
-    """A person's account never goes below zero. `balance` is what is there."""
+    """A person's account never goes below zero. `available` is what can be spent: held and expired points cannot."""
 
     status = 409
     code = "insufficient_points"
-    zh = "积分不足，当前余额 {balance}。"
-    en = "Not enough points; the balance is {balance}."
+    zh = "积分不足，当前可用 {available}。"
+    en = "Not enough points; {available} can be spent."
+
+
+class AccountFrozen(Problem):
+    status = 409
+    code = "account_frozen"
+    zh = "该账户已冻结，不能支出。"
+    en = "The account is frozen: nothing goes out of it."
+
+
+class AccountClosed(Problem):
+    status = 409
+    code = "account_closed"
+    zh = "该账户已关闭。"
+    en = "The account is closed."
+
+
+class BalanceCapReached(Problem):
+    """The district's cap for one member. Nothing of the credit was booked."""
+
+    status = 409
+    code = "balance_cap_reached"
+    zh = "超过个人积分上限 {cap}，当前余额 {balance}。"
+    en = "This would exceed the cap of {cap} for one member; the balance is {balance}."
 
 
 class UnbalancedLegs(Problem):
-    """A transaction has two legs or more, on different accounts, none of them zero, that add up to zero."""
+    """A transaction has two legs or more, on different accounts, none of them zero, that add up to zero per asset."""
 
     status = 422
     code = "unbalanced_legs"
@@ -38,23 +61,24 @@ class Leg(NamedTuple):
 
     account_kind: LedgerAccountKind
     owner_id: UUID
-    """A person's account id, or a community's area id."""
+    """A person's account id, a community's area id, or the id of a merchant or escrow."""
     amount: int
+    asset: Asset = Asset.POINTS
 
 
-def issue(amount: int, *, community_id: UUID, account_id: UUID) -> list[Leg]:
+def issue(amount: int, *, community_id: UUID, account_id: UUID, asset: Asset = Asset.POINTS) -> list[Leg]:
     """Points out of a community's account into a person's."""
     return [
-        Leg(LedgerAccountKind.ISSUING_COMMUNITY, community_id, -amount),
-        Leg(LedgerAccountKind.MEMBER, account_id, amount),
+        Leg(LedgerAccountKind.ISSUING_COMMUNITY, community_id, -amount, asset),
+        Leg(LedgerAccountKind.MEMBER, account_id, amount, asset),
     ]
 
 
 class PostCommand(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What `ledger_post` takes: the row type `ledger_command` of the database.
+    """What `ledger_post` takes: the row type `ledger_item` of the database.
 
     `account` is who posts, none for a rule. With `issuer_areas` the posting is a clerk's: it is refused unless its
-    points come from communities in these areas, go to members of the tenant and are not the clerk's own.
+    communities and merchants lie in these areas, its people are members of the tenant and it is not about the clerk.
     """
 
     id: UUID
@@ -62,15 +86,18 @@ class PostCommand(msgspec.Struct, kw_only=True, omit_defaults=True):
     source_kind: str
     source_id: str
     reason: str
-    effective_at: datetime
     leg_kinds: list[LedgerAccountKind]
     leg_owners: list[UUID]
+    leg_assets: list[Asset]
     leg_amounts: list[int]
-    new_account_ids: list[UUID]
-    """One per leg, for the account that may have to be opened."""
+    effective_at: datetime | None = None
+    """None: when it is recorded."""
     details: dict[str, Any] = {}
     account: UUID | None = None
+    approved_by: UUID | None = None
     issuer_areas: list[UUID] | None = None
+    is_gift: bool | None = None
+    """A member gives their own: only where the district lets members transfer."""
     idempotency_key: str | None = None
     request_hash: str | None = None
 
@@ -81,18 +108,21 @@ def post_command(
     kind: TransactionKind,
     source: tuple[str, str] | None = None,
     reason: str,
-    effective_at: datetime,
+    effective_at: datetime | None = None,
     details: dict[str, Any] | None = None,
     account: UUID | None = None,
+    approved_by: UUID | None = None,
     issuer_areas: list[UUID] | None = None,
+    is_gift: bool = False,
     once: RequestKey | None = None,
 ) -> PostCommand:
     """A transaction of its own id. `source` is (kind, id) of the fact behind it; without one it is a fact by itself.
 
-    Legs are answered in the order of their amounts, debits first, whenever the transaction is shown.
+    Legs are answered in the order of their amounts, debits first, points before minutes, whenever the transaction is
+    shown (`ledger_posting`).
     """
     transaction_id = new_id()
-    legs = sorted(legs, key=lambda leg: (leg.amount, leg.owner_id))
+    legs = sorted(legs, key=lambda leg: (leg.asset is not Asset.POINTS, leg.amount, leg.owner_id))
     source_kind, source_id = source or (kind.value, str(transaction_id))
     return PostCommand(
         id=transaction_id,
@@ -104,21 +134,38 @@ def post_command(
         details=details or {},
         leg_kinds=[leg.account_kind for leg in legs],
         leg_owners=[leg.owner_id for leg in legs],
+        leg_assets=[leg.asset for leg in legs],
         leg_amounts=[leg.amount for leg in legs],
-        new_account_ids=[new_id() for _ in legs],
         account=account,
+        approved_by=approved_by,
         issuer_areas=issuer_areas,
+        is_gift=is_gift or None,
         idempotency_key=once.key if once else None,
         request_hash=once.request_hash.hex() if once else None,
     )
 
 
+class BulkCommand(msgspec.Struct, kw_only=True):
+    """What `ledger_post_bulk` takes. `mode` is all_or_nothing or each; the transactions have no keys of their own."""
+
+    account: UUID
+    idempotency_key: str
+    request_hash: str
+    mode: str
+    transactions: list[PostCommand]
+
+
 class LedgerCommands:
-    """The SQL command that writes the ledger."""
+    """The SQL commands that write the ledger."""
 
     def __init__(self, database: Database) -> None:
         # Its batches have a function of their own, which takes all locks of a batch before it posts.
         self.post = Command(database, "ledger_post", batch_function="ledger_post_batch")
+        # These lock two accounts or more each: a batch of them would not take its locks in one order.
+        self.post_bulk = Command(database, "ledger_post_bulk", batched=False)
+        self.hold = Command(database, "ledger_hold", batched=False)
+        self.hold_end = Command(database, "ledger_hold_end", batched=False)
+        self.reverse = Command(database, "ledger_reverse", batched=False)
 
 
 async def post_within(connection: Any, tenant_id: UUID, command: PostCommand) -> CommandAnswer:

@@ -54,6 +54,8 @@ class Model:
 
     def _decide(self, command: PostCommand) -> Outcome:
         source = (command.source_kind, command.source_id)
+        if source in self.sources and command.issuer_areas == []:
+            return Outcome(403, "forbidden")
         if source in self.sources:
             return Outcome(201, self.sources[source], replayed=True)
         refusal = _refusal(command) or self._overdraft(command)
@@ -88,4 +90,13 @@ def _refusal(command: PostCommand) -> Outcome | None:
         return Outcome(403, "forbidden")
     if command.issuer_areas and command.account in command.leg_owners:
         return Outcome(403, "own_points")
+    if command.issuer_areas and _is_between_members(command):
+        return Outcome(403, "forbidden")
     return None
+
+
+def _is_between_members(command: PostCommand) -> bool:
+    moved = {
+        amount > 0 for kind, amount in zip(command.leg_kinds, command.leg_amounts, strict=True) if kind != COMMUNITY
+    }
+    return moved == {True, False}

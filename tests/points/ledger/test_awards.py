@@ -9,7 +9,7 @@ import pytest
 
 from models.identity import Role
 from services.chassis import clock
-from tests.points.books import Books
+from tests.points.books import NOTHING, Books
 from tests.world import World
 
 PATH = "/v1/points/postings"
@@ -72,7 +72,7 @@ class TestRefusing:
     async def test_ones_own_account(self, world: World, books: Books) -> None:
         answer = await world.points_clerk.post(PATH, award(world, "points_clerk"))
         assert (answer.status_code, answer.json()["code"]) == (403, "own_points")
-        assert await books.state() == [[], [], []]
+        assert await books.state() == NOTHING
 
     @pytest.mark.parametrize("community", ["other_community", "subdistrict", "district", "compound", "building"])
     async def test_what_is_no_community_of_hers(self, world: World, community: str) -> None:
@@ -91,7 +91,7 @@ class TestRefusing:
         assert (answer.status_code, answer.json()["code"]) == (422, "recipient_not_a_member")
         theirs = award(world, community_id=str(other_world.areas["community"]))
         assert (await world.points_clerk.post(PATH, theirs)).status_code == 404
-        assert await books.state() == await other_books.state() == [[], [], []]
+        assert await books.state() == await other_books.state() == NOTHING
 
     async def test_without_a_token(self, world: World) -> None:
         async with world.stranger() as client:
@@ -110,7 +110,7 @@ class TestRefusing:
         )
         assert answer.status_code in {400, 422}
         assert answer.json()["code"] in {"invalid_request", "unreadable_body"}
-        assert await books.state() == [[], [], []]
+        assert await books.state() == NOTHING
 
     @pytest.mark.parametrize(
         "change",

@@ -3,11 +3,13 @@
 import asyncpg
 import pytest
 
+from models.points import HoldOutcome
 from services.points.ledger.invariants import broken_invariants
 from tests.migrations.catalog import connected
 from tests.points.books import Books, once
 
 PERSON = "(SELECT id FROM ledger_accounts WHERE kind = 'member')"
+OPEN_HOLDS = "(SELECT hold_id FROM ledger_open_holds)"
 NO_TRIGGERS = "SET LOCAL session_replication_role = replica"
 
 
@@ -22,6 +24,18 @@ async def filled(spoilt_books: Books) -> Books:
     return books
 
 
+@pytest.fixture
+async def held(filled: Books) -> Books:
+    """Five of the points held, and four that were held spent."""
+    books, person = filled, filled.world.member.account_id
+    posted = books.hold(person, 5)
+    for command in (posted, books.hold(person, 5)):
+        await books.call("ledger_hold", command)
+    await books.call("ledger_hold_end", books.end(posted.id, HoldOutcome.POSTED, 4))
+    assert await books.broken() == []
+    return books
+
+
 async def tamper(books: Books, *statements: str) -> None:
     """As the owner of the database, past every trigger and foreign key."""
     async with connected(books.world.settings.database_url) as owner, owner.transaction():
@@ -32,11 +46,11 @@ async def tamper(books: Books, *statements: str) -> None:
 @pytest.mark.parametrize(
     ("broken", "statements"),
     [
-        ("I1 I2", [f"UPDATE ledger_accounts SET balance = balance + 1 WHERE id = {PERSON}"]),
+        ("I1 I2 I5", [f"UPDATE ledger_accounts SET balance = balance + 1 WHERE id = {PERSON}"]),
         ("I2", ["UPDATE ledger_accounts SET version = version + 1"]),
-        ("I2", [f"UPDATE ledger_entries SET sequence = 9 WHERE sequence = 2 AND account_id = {PERSON}"]),
+        ("I2 I5", [f"UPDATE ledger_entries SET sequence = 9 WHERE sequence = 2 AND account_id = {PERSON}"]),
         ("I2", [f"UPDATE ledger_entries SET balance_after = 11 WHERE sequence = 1 AND account_id = {PERSON}"]),
-        ("I2 I3", [f"UPDATE ledger_entries SET amount = 6 WHERE sequence = 2 AND account_id = {PERSON}"]),
+        ("I2 I3 I5", [f"UPDATE ledger_entries SET amount = 6 WHERE sequence = 2 AND account_id = {PERSON}"]),
         ("I2 I3", [f"DELETE FROM ledger_entries WHERE sequence = 3 AND account_id = {PERSON}"]),
         (
             "I3",
@@ -46,7 +60,7 @@ async def tamper(books: Books, *statements: str) -> None:
             ],
         ),
         (
-            "I1 I2 I3 I4",
+            "I1 I2 I3 I4 I5",
             [
                 "ALTER TABLE ledger_accounts DROP CONSTRAINT ck_ledger_accounts_no_overdraft",
                 f"UPDATE ledger_accounts SET balance = -3 WHERE id = {PERSON}",
@@ -62,7 +76,7 @@ async def tamper(books: Books, *statements: str) -> None:
                 "UPDATE ledger_transactions SET source_kind = 'order_rated', source_id = '42'",
             ],
         ),
-        ("I9", ["UPDATE idempotency_keys SET body = json_build_object('id', gen_random_uuid())"]),
+        ("I9", ["UPDATE idempotency_keys SET body = json_build_object('id', gen_random_uuid(), 'legs', '[]'::json)"]),
         ("I11", ["GRANT UPDATE ON ledger_entries TO linli_points"]),
         ("I11", ["GRANT TRUNCATE ON ledger_transactions TO linli_orders"]),
         ("I11", ["ALTER TABLE ledger_entries DISABLE TRIGGER append_only"]),
@@ -75,12 +89,44 @@ async def test_finds(filled: Books, broken: str, statements: list[str]) -> None:
     assert " ".join(sorted({sentence.partition(":")[0] for sentence in sentences}, key=lambda i: int(i[1:]))) == broken
 
 
+@pytest.mark.parametrize(
+    ("broken", "statements"),
+    [
+        ("I5", ["UPDATE ledger_lots SET remaining = remaining - 1 WHERE sequence = 1"]),
+        ("I5", ["UPDATE ledger_lots SET held = held - 1 WHERE held > 0"]),
+        ("I5", ["UPDATE ledger_accounts SET held = held + 1 WHERE kind = 'member'"]),
+        ("I5", ["UPDATE ledger_allocations SET amount = amount - 1"]),
+        ("I5", ["DELETE FROM ledger_allocations"]),
+        ("I5", ["DELETE FROM ledger_lots WHERE sequence = 3"]),
+        ("I5 I6", ["DELETE FROM ledger_open_holds"]),
+        ("I5 I6", [f"UPDATE ledger_hold_lots SET amount = amount - 1 WHERE hold_id IN {OPEN_HOLDS}"]),
+        ("I6", [f"UPDATE ledger_holds SET amount = amount - 1 WHERE id IN {OPEN_HOLDS}"]),
+        ("I6", ["DELETE FROM ledger_hold_ends"]),
+        ("I6", ["UPDATE ledger_hold_ends SET amount = 6"]),
+        ("I6", ["UPDATE ledger_transactions SET source_id = 'x' WHERE source_kind = 'hold'"]),
+        (
+            "I6",
+            [
+                "INSERT INTO ledger_hold_ends (tenant_id, hold_id, outcome, amount, reason, recorded_at)"
+                " SELECT tenant_id, hold_id, 'voided', 0, '', now() FROM ledger_open_holds"
+            ],
+        ),
+        ("I11", ["GRANT DELETE ON ledger_allocations TO linli_points"]),
+        ("I11", ["ALTER TABLE ledger_hold_ends DISABLE TRIGGER append_only"]),
+    ],
+)  # fmt: skip
+async def test_finds_in_lots_and_holds(held: Books, broken: str, statements: list[str]) -> None:
+    await tamper(held, *statements)
+    assert " ".join(sorted({sentence.partition(":")[0] for sentence in await held.broken()})) == broken
+
+
 async def test_says_what_is_wrong(filled: Books) -> None:
     await tamper(filled, f"UPDATE ledger_accounts SET balance = 18 WHERE id = {PERSON}")
     person = await filled.world.fetch_value(f"SELECT {PERSON}")
     assert await filled.broken() == [
         "I1: the balances of points add up to 1",
         f"I2: account {person} has balance 18, its entries add up to 17",
+        f"I5: account {person} has balance 18 and 17 in its lots",
     ]
 
 

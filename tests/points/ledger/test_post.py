@@ -10,7 +10,7 @@ import pytest
 from models.points import TransactionKind
 from services.chassis.schemas import new_id
 from services.points.ledger.posting import Leg, issue
-from tests.points.books import COMMUNITY, MEMBER, Books, code_of, once
+from tests.points.books import COMMUNITY, MEMBER, NOTHING, Books, code_of, once
 
 
 class TestPosting:
@@ -31,12 +31,19 @@ class TestPosting:
         body: dict[str, Any] = msgspec.json.decode(answer.body)
         assert body["legs"] == [
             {
+                "asset": "points",
                 "account_kind": "issuing_community",
                 "owner_id": str(books.community_id),
                 "owner_name": "康乐路南社区",
                 "amount": -8,
             },
-            {"account_kind": "member", "owner_id": str(person), "owner_name": "陈志强", "amount": 8},
+            {
+                "asset": "points",
+                "account_kind": "member",
+                "owner_id": str(person),
+                "owner_name": "陈志强",
+                "amount": 8,
+            },
         ]
         stored = (await books.world.fetch("SELECT * FROM ledger_transactions"))[0]
         assert str(stored["id"]) == body["id"]
@@ -57,14 +64,27 @@ class TestPosting:
 
     async def test_counts_each_account_without_gaps(self, books: Books) -> None:
         one, other = books.world.member.account_id, books.world.second_member.account_id
-        for person, amount in [(one, 5), (other, 7), (one, 2)]:
-            await books.give(person, amount)
+        await books.give(one, 5)
+        await books.post(books.transfer(one, other, 3))
+        await books.give(one, 2)
         rows = await books.world.fetch(
             "SELECT e.sequence, e.amount, e.balance_after FROM ledger_entries e"
             " JOIN ledger_accounts a ON a.id = e.account_id WHERE a.owner_id = $1 ORDER BY e.sequence",
+            one,
+        )
+        assert [tuple(row) for row in rows] == [(1, 5, 5), (2, -3, 2), (3, 2, 4)]
+
+    async def test_spreads_a_community_over_stripes(self, books: Books) -> None:
+        """Each counts its own entries; together they are what the community has issued."""
+        for amount in range(1, 31):
+            await books.give(books.world.member.account_id, amount)
+        stripes = await books.world.fetch(
+            "SELECT stripe, balance, version FROM ledger_accounts WHERE owner_id = $1 ORDER BY stripe",
             books.community_id,
         )
-        assert [tuple(row) for row in rows] == [(1, -5, -5), (2, -7, -12), (3, -2, -14)]
+        assert 4 < len(stripes) <= 16
+        assert sum(stripe["balance"] for stripe in stripes) == -sum(range(1, 31))
+        assert sum(stripe["version"] for stripe in stripes) == 30
 
     async def test_moves_points_between_more_than_two(self, books: Books) -> None:
         people = [books.world.member.account_id, books.world.second_member.account_id]
@@ -90,13 +110,13 @@ class TestRefusing:
         before = await books.state()
         answer = await books.post(books.transfer(one, other, 31))
         assert answer.status == 409
-        assert msgspec.json.decode(answer.body) == {"code": "insufficient_points", "balance": 30}
+        assert msgspec.json.decode(answer.body) == {"code": "insufficient_points", "balance": 30, "available": 30}
         assert await books.state() == before
 
     async def test_an_overdraft_of_whoever_has_no_account_yet(self, books: Books) -> None:
         answer = await books.post(books.transfer(books.world.zhang.account_id, books.world.member.account_id, 1))
-        assert msgspec.json.decode(answer.body) == {"code": "insufficient_points", "balance": 0}
-        assert (await books.state())[1:] == [[], []]
+        assert msgspec.json.decode(answer.body) == {"code": "insufficient_points", "balance": 0, "available": 0}
+        assert (await books.state())[1:] == NOTHING[1:]
 
     @pytest.mark.parametrize(
         "amounts",
@@ -106,7 +126,7 @@ class TestRefusing:
         legs = [Leg(MEMBER if amount > 0 else COMMUNITY, new_id(), amount) for amount in amounts]
         answer = await books.post(books.command(legs))
         assert (answer.status, code_of(answer)) == (422, "unbalanced_legs")
-        assert await books.state() == [[], [], []]
+        assert await books.state() == NOTHING
 
     async def test_two_legs_on_one_account(self, books: Books) -> None:
         person = books.world.member.account_id
@@ -134,7 +154,7 @@ class TestRefusing:
             issuer_areas=[world.areas[area] for area in areas],
         )
         assert code_of(await books.post(command)) == refusal
-        assert await books.state() == [[], [], []]
+        assert await books.state() == NOTHING
 
     async def test_a_recipient_who_left_the_district(self, books: Books) -> None:
         world = books.world

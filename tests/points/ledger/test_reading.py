@@ -28,8 +28,15 @@ class TestAccount:
         assert answer.json() == {
             "account_id": str(world.member.account_id),
             "kind": "member",
+            "asset": "points",
+            "normal_side": "credit",
+            "status": "open",
             "balance": 15,
+            "held": 0,
+            "available": 15,
+            "debt": 0,
             "version": 2,
+            "next_expiry": None,
         }
 
     async def test_of_whoever_has_earned_nothing_yet(self, world: World) -> None:
@@ -79,7 +86,20 @@ class TestAccount:
 
     async def test_without_a_token(self, world: World) -> None:
         async with world.stranger() as client:
-            for path in ("account", "statement", f"postings/{uuid4()}", "reward-rules"):
+            for path in (
+                "account",
+                "account/at",
+                "statement",
+                "lots",
+                "holds",
+                "accounts",
+                "book-rules",
+                "book-rules/in-force",
+                f"balances?account_id={uuid4()}",
+                f"postings/{uuid4()}",
+                "postings/by-key/k",
+                f"holds/{uuid4()}",
+            ):
                 assert (await client.get(f"/v1/points/{path}")).status_code == 401
 
 
