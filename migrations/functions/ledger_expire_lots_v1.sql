@@ -16,6 +16,9 @@ DECLARE
     v_id uuid;
 BEGIN
     EXECUTE format('SET LOCAL linli.tenant = %L', p_tenant);
+    IF ledger_is_importing(p_tenant) THEN
+        RETURN 0;
+    END IF;
     v_accounts := ARRAY(
         SELECT a.id FROM ledger_accounts a
         WHERE a.tenant_id = p_tenant AND a.id IN (
