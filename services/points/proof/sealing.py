@@ -237,7 +237,7 @@ UNION
 SELECT 'hold_end', e.hold_id
 FROM ledger_transactions t
 JOIN ledger_hold_ends e ON e.tenant_id = $1 AND e.transaction_id = t.id
-    AND e.hold_id = CASE WHEN pg_input_is_valid(t.source_id, 'uuid') THEN t.source_id::uuid END
+    AND e.hold_id = CASE WHEN t.source_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN t.source_id::uuid END
 WHERE t.tenant_id = $1 AND t.id = ANY ($2::uuid[]) AND t.source_kind = 'hold'
 """
 _ADD_LINKS = """
