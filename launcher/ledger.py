@@ -147,7 +147,8 @@ def send_file(client: Any, export: Path) -> int:
                 damaged = answer.json()
                 if damaged["line"] > 2:
                     _asked(_send(client, header, piece[: damaged["line"] - 2]))
-                print(damaged["detail"], file=sys.stderr)
+                number = _line_number(export, piece[damaged["line"] - 2])
+                print(f"{damaged['detail']} In {export.name} it is line {number:,}.", file=sys.stderr)
                 return 1
             progress = _asked(answer)
             waiting = [line for line in piece if _position_of(line) > progress["position"]]
@@ -158,6 +159,12 @@ def send_file(client: Any, export: Path) -> int:
     said = "all" if expected is None else f"{expected:,}"
     say(f"{progress['position']:,} of {said} records are there.")
     return 0 if progress["complete"] else 1
+
+
+def _line_number(export: Path, text: str) -> int:
+    """Of the first line of the file that says this; requests begin where the books stand."""
+    with export.open(encoding="utf-8") as file:
+        return next(number for number, line in enumerate(file, 1) if line.rstrip("\n") == text)
 
 
 def _send(client: Any, header: str, piece: list[str]) -> Any:

@@ -169,7 +169,7 @@ class TestImportLedger:
         product = Product(1200, damaged=600)
         assert ledger.send_file(product, file) == 1
         assert product.position == 599
-        assert "Line 101 is damaged." in capsys.readouterr().err
+        assert "In ledger.jsonl it is line 601." in capsys.readouterr().err
 
     def test_a_file_that_ends_too_early_is_not_complete(self, file: Path) -> None:
         assert ledger.send_file(Product(1300), file) == 1
