@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from launcher.folders import PROJECT, data_folder
 from launcher.postgres import EmbeddedPostgres
+from launcher.serving import stopping_later
 from launcher.terminal import CannotStart, say
 from migrations.row_security import ROLES
 from services.chassis.database import driver_url
@@ -68,10 +69,12 @@ def check_server(url: str) -> None:
 def migrate(url: str) -> None:
     """Bring the database to the newest migration; nothing happens when it is there. Not inside an event loop.
 
+    Who asks to stop meanwhile is heard when it is done.
     Raises CannotStart, with the SQL that helps, when the user of the URL may not do what migrations do.
     """
     try:
-        command.upgrade(alembic_config(url), "head")
+        with stopping_later():
+            command.upgrade(alembic_config(url), "head")
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) != INSUFFICIENT_PRIVILEGE:
             raise

@@ -109,6 +109,29 @@ def stop_by_keyboard_interrupt() -> None:
         signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
 
 
+@contextmanager
+def stopping_later() -> Iterator[None]:
+    """Who asks to stop meanwhile is heard on leaving: Python may crash when SQLAlchemy's greenlets are interrupted.
+
+    In another thread than the main one, which nothing interrupts, it changes nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard: list[int] = []
+    before = {
+        kind: signal.signal(kind, lambda number, _frame: heard.append(number))
+        for kind in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
+    try:
+        yield
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+        for number in heard[:1]:
+            signal.raise_signal(number)
+
+
 def ignore_stop_signals() -> None:
     """From here on nothing interrupts the way out."""
     for kind in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
