@@ -1,6 +1,6 @@
 """Orders: what a resident asked for, who does it, and what became of it."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -24,24 +24,104 @@ from models.base import Base, TenantOwned, enumeration, reference
 
 
 class OrderState(StrEnum):
+    """The states of the standard lifecycle. A district may have others: ask `stage` what a state means."""
+
     PLACED = "placed"
+    RETURNED = "returned"
+    TRIAGED = "triaged"
     DISPATCHED = "dispatched"
     ACCEPTED = "accepted"
     IN_PROGRESS = "in_progress"
+    SHELVED = "shelved"
     COMPLETED = "completed"
+    VERIFIED = "verified"
     RATED = "rated"
+    CLOSED = "closed"
+    REJECTED = "rejected"
     CANCELLED = "cancelled"
+    MERGED = "merged"
 
 
 class OrderAction(StrEnum):
+    """The actions that do more than move an order: `order_step` knows what each writes. A district may add plain ones."""
+
     PLACE = "place"
+    TRIAGE = "triage"
+    RETURN = "return"
+    RESUBMIT = "resubmit"
+    REJECT = "reject"
+    AMEND = "amend"
     DISPATCH = "dispatch"
     ACCEPT = "accept"
     DECLINE = "decline"
+    HAND_BACK = "hand_back"
+    TRANSFER = "transfer"
+    TAKE_OVER = "take_over"
+    JOIN = "join"
+    LEAVE = "leave"
     START = "start"
+    LAPSE = "lapse"
+    ASK_EXTENSION = "ask_extension"
+    GRANT_EXTENSION = "grant_extension"
+    REFUSE_EXTENSION = "refuse_extension"
+    SHELVE = "shelve"
+    RESUME = "resume"
     COMPLETE = "complete"
+    VERIFY = "verify"
+    REDO = "redo"
     RATE = "rate"
+    CLOSE = "close"
+    REOPEN = "reopen"
     CANCEL = "cancel"
+    MERGE = "merge"
+    UNMERGE = "unmerge"
+    FOLLOW = "follow"
+
+
+class OrderStage(StrEnum):
+    """Where on the board an order is, whatever its district calls the state."""
+
+    RECEIVE = "receive"
+    """待接收: waits to be accepted for handling."""
+    DISPATCH = "dispatch"
+    """待派遣: waits for somebody to be sent."""
+    HANDLE = "handle"
+    """待处理: somebody has it, or it waits in the pool."""
+    VERIFY = "verify"
+    """待核查: done, and waits to be checked."""
+    CLOSE = "close"
+    """待结案: checked or judged."""
+    FOLLOW = "follow"
+    """Merged into another order: shares that one's way until it is done."""
+    DONE = "done"
+    """Nothing more happens, unless it is opened again."""
+
+
+OPEN_STAGES = (OrderStage.RECEIVE, OrderStage.DISPATCH, OrderStage.HANDLE, OrderStage.VERIFY, OrderStage.CLOSE)
+"""The columns of the board, in order."""
+
+
+class Priority(StrEnum):
+    """轻重缓急."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+    URGENT = "urgent"
+
+
+class Visibility(StrEnum):
+    """Who learns that there is such an order. Whose home it is stays private in both."""
+
+    PRIVATE = "private"
+    COMMUNITY = "community"
+    """Neighbours see kind, place and progress: a broken lamp need not be reported twice."""
+
+
+class UnitKind(StrEnum):
+    TEAM = "team"
+    ORGANIZATION = "organization"
+    DEPARTMENT = "department"
 
 
 class FilePurpose(StrEnum):
@@ -56,6 +136,7 @@ class OrderKind(TenantOwned, Base):
     """A kind of order the tenant offers, e.g. 代购药品."""
 
     __tablename__ = "order_kinds"
+    __table_args__ = (reference("order_lifecycles", "lifecycle_version", "version"),)
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"), primary_key=True, sort_order=-2)
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     """Stable identifier in snake_case, e.g. `buy_medicine`."""
@@ -63,11 +144,32 @@ class OrderKind(TenantOwned, Base):
     category: Mapped[str] = mapped_column(String(40))
     evidence_required: Mapped[int] = mapped_column(SmallInteger, server_default="1")
     """How many pieces of evidence (photos or a note) a completion needs."""
+    lifecycle_version: Mapped[int]
+    """The life new orders of this kind have: its own, or the district's."""
     is_active: Mapped[bool] = mapped_column(server_default=text("true"))
 
 
+class OrderLifecycle(TenantOwned, Base):
+    """A version of the life of orders: of one kind, or of all kinds without their own. Append-only."""
+
+    __tablename__ = "order_lifecycles"
+    __table_args__ = (CheckConstraint("version > 0", name="version"),)
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"), primary_key=True, sort_order=-2)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    order_kind: Mapped[str | None] = mapped_column(String(40))
+    """None: for every kind without a life of its own. Without a foreign key: kinds point here."""
+    definition: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    """As services/orders/lifecycles/definition.py reads it."""
+    compiled: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    """The definition as `order_step` looks things up in it."""
+    note: Mapped[str] = mapped_column(String(200))
+    recorded_by: Mapped[UUID | None]
+    """None: the product's own."""
+    recorded_at: Mapped[datetime]
+
+
 class Order(TenantOwned, Base):
-    """One order. `state` is written by `order_advance` alone (services/orders/orders/actions.py `_advance`)."""
+    """One order. `state` is written by `order_step` alone (migrations/functions), which moves it by its lifecycle."""
 
     __tablename__ = "orders"
     __table_args__ = (
@@ -78,15 +180,25 @@ class Order(TenantOwned, Base):
         reference("households", "household_id"),
         reference("memberships", "placed_by", "account_id"),
         reference("memberships", "assignee_id", "account_id"),
+        reference("order_lifecycles", "lifecycle_version", "version"),
+        reference("units", "unit_id"),
+        reference("orders", "merged_into"),
         UniqueConstraint("tenant_id", "number"),
-        CheckConstraint("(state = 'rated') = (stars IS NOT NULL)", name="stars_when_rated"),
+        CheckConstraint("state ~ '^[a-z][a-z0-9_]{1,39}$'", name="state"),
+        CheckConstraint("stars IS NULL OR rated_at IS NOT NULL", name="stars_when_rated"),
         CheckConstraint("(stars IS NULL) = (solved IS NULL)", name="stars_with_solved"),
         CheckConstraint("stars BETWEEN 1 AND 5", name="stars_range"),
+        CheckConstraint("stage NOT IN ('receive', 'dispatch') OR assignee_id IS NULL", name="waiting_has_no_assignee"),
         CheckConstraint(
-            "state IN ('placed', 'cancelled') OR state = 'dispatched' OR assignee_id IS NOT NULL",
+            "stage NOT IN ('verify', 'close') OR assignee_id IS NOT NULL OR merged_into IS NOT NULL",
             name="work_has_assignee",
         ),
-        CheckConstraint("state <> 'placed' OR assignee_id IS NULL", name="placed_has_no_assignee"),
+        CheckConstraint("helpers_wanted BETWEEN 1 AND 200", name="helpers_wanted"),
+        CheckConstraint("hops >= 0 AND redos >= 0", name="counters"),
+        CheckConstraint("(timer_at IS NULL) = (timer_action IS NULL)", name="timer"),
+        CheckConstraint("(stage = 'follow') <= (merged_into IS NOT NULL)", name="follows_something"),
+        CheckConstraint("merged_into <> id", name="not_into_itself"),
+        CheckConstraint("(recurring_order_id IS NULL) = (occurrence_on IS NULL)", name="occurrence"),
         CheckConstraint("(lng IS NULL) = (lat IS NULL)", name="point"),
         Index("ix_orders_community_number", "tenant_id", "community_id", "number"),
         Index("ix_orders_community_state_number", "tenant_id", "community_id", "state", "number"),
@@ -105,14 +217,22 @@ class Order(TenantOwned, Base):
             "tenant_id",
             "community_id",
             "number",
-            postgresql_where=text("state = 'dispatched' AND assignee_id IS NULL"),
+            postgresql_where=text("is_in_pool"),
         ),
+        Index("ix_orders_timer_at", "tenant_id", "timer_at", postgresql_where=text("timer_at IS NOT NULL")),
+        Index("ix_orders_merged_into", "tenant_id", "merged_into", postgresql_where=text("merged_into IS NOT NULL")),
+        Index("ix_orders_unit_number", "tenant_id", "unit_id", "number", postgresql_where=text("unit_id IS NOT NULL")),
     )
     id: Mapped[UUID] = mapped_column(primary_key=True)
     number: Mapped[int] = mapped_column(ORDER_NUMBERS, server_default=ORDER_NUMBERS.next_value())
     """Grows with every order: what lists page by, and, with two check digits, what people read out on the phone."""
     kind: Mapped[str] = mapped_column(String(40))
-    state: Mapped[OrderState] = mapped_column(enumeration(OrderState), server_default=OrderState.PLACED.value)
+    state: Mapped[str] = mapped_column(String(40))
+    """As the order's lifecycle names it."""
+    stage: Mapped[OrderStage] = mapped_column(enumeration(OrderStage))
+    """Of the state, by the lifecycle: what lists, boards and indexes go by."""
+    lifecycle_version: Mapped[int]
+    """The life it was placed under; it keeps it."""
     version: Mapped[int] = mapped_column(server_default="1")
     """Number of history rows; the last row of the history has this sequence."""
     area_id: Mapped[UUID]
@@ -124,7 +244,36 @@ class Order(TenantOwned, Base):
     placed_by: Mapped[UUID]
     """The account that placed it: the resident's own, or a proxy's."""
     assignee_id: Mapped[UUID | None]
-    """Who is to do it. Dispatched without an assignee = in the open pool."""
+    """Who is to do it, or leads those who do."""
+    unit_id: Mapped[UUID | None]
+    """The team, organisation or department that is to do it, or leads; its members may accept for it."""
+    is_in_pool: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Whether anybody who serves the area may still take it, or join."""
+    helpers_wanted: Mapped[int] = mapped_column(SmallInteger, server_default="1")
+    """How many people it takes, the lead among them."""
+    priority: Mapped[Priority] = mapped_column(enumeration(Priority), server_default=Priority.NORMAL.value)
+    visibility: Mapped[Visibility] = mapped_column(enumeration(Visibility), server_default=Visibility.PRIVATE.value)
+    is_anonymous: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Nobody but who placed it reads whose need it is."""
+    answers: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    """To the questions of the kind's form, by question."""
+    form_version: Mapped[int | None]
+    hops: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    """How often helpers gave it back or passed it on."""
+    redos: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    """How often it had to be done again."""
+    is_escalated: Mapped[bool] = mapped_column(server_default=text("false"))
+    """A senior must decide how it goes on."""
+    timer_at: Mapped[datetime | None]
+    timer_action: Mapped[str | None] = mapped_column(String(40))
+    """What the system does at `timer_at` if nothing happens before: a lease runs out, silence closes."""
+    resumes_to: Mapped[str | None] = mapped_column(String(40))
+    """The state it goes back to when it is resumed."""
+    merged_into: Mapped[UUID | None]
+    """The main order whose way it shares."""
+    recurring_order_id: Mapped[UUID | None]
+    occurrence_on: Mapped[date | None]
+    """The nominal day of a recurring order that this one is for."""
     description: Mapped[str] = mapped_column(String(2000))
     contact_name: Mapped[str] = mapped_column(String(60))
     contact_phone: Mapped[str | None] = mapped_column(String(20))
@@ -134,11 +283,18 @@ class Order(TenantOwned, Base):
     lng: Mapped[float | None] = mapped_column(Float)
     lat: Mapped[float | None] = mapped_column(Float)
     placed_at: Mapped[datetime]
+    triaged_at: Mapped[datetime | None]
     dispatched_at: Mapped[datetime | None]
     accepted_at: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
     completed_at: Mapped[datetime | None]
+    verified_at: Mapped[datetime | None]
     rated_at: Mapped[datetime | None]
+    """The latest answer of the person who needed it."""
+    closed_at: Mapped[datetime | None]
+    """When it came to rest: closed, rejected, cancelled."""
+    rewarded_at: Mapped[datetime | None]
+    """When the work was told to whoever rewards it: once."""
     cancelled_at: Mapped[datetime | None]
     completion_note: Mapped[str | None] = mapped_column(String(2000))
     stars: Mapped[int | None] = mapped_column(SmallInteger)
@@ -153,14 +309,79 @@ class OrderHistory(TenantOwned, Base):
     __table_args__ = (reference("orders", "order_id"),)
     order_id: Mapped[UUID] = mapped_column(primary_key=True)
     sequence: Mapped[int] = mapped_column(primary_key=True)
-    action: Mapped[OrderAction] = mapped_column(enumeration(OrderAction))
-    from_state: Mapped[OrderState | None] = mapped_column(enumeration(OrderState, name="from_state"))
-    to_state: Mapped[OrderState] = mapped_column(enumeration(OrderState, name="to_state"))
-    actor_id: Mapped[UUID]
+    action: Mapped[str] = mapped_column(String(40))
+    from_state: Mapped[str | None] = mapped_column(String(40))
+    to_state: Mapped[str] = mapped_column(String(40))
+    actor_id: Mapped[UUID | None]
+    """None: the system, by the lifecycle's own rule."""
     at: Mapped[datetime]
     note: Mapped[str | None] = mapped_column(String(2000))
     """The reason given, or the note left."""
     details: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    """What the action carried: to whom it was given and why, minutes, stars, what was changed."""
+
+
+class Unit(TenantOwned, Base):
+    """A team, organisation or department that takes orders of an area and what lies in it."""
+
+    __tablename__ = "units"
+    __table_args__ = (
+        reference("areas", "area_id"),
+        UniqueConstraint("tenant_id", "area_id", "name"),
+    )
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[UnitKind] = mapped_column(enumeration(UnitKind))
+    name: Mapped[str] = mapped_column(String(60))
+    area_id: Mapped[UUID]
+    phone: Mapped[str | None] = mapped_column(String(20))
+    is_active: Mapped[bool] = mapped_column(server_default=text("true"))
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+
+class UnitMember(TenantOwned, Base):
+    """Who belongs to a unit: its members accept for it, its leaders decline and pass on for it."""
+
+    __tablename__ = "unit_members"
+    __table_args__ = (
+        reference("units", "unit_id"),
+        reference("memberships", "account_id", "account_id"),
+        Index("ix_unit_members_account_id", "tenant_id", "account_id"),
+    )
+    unit_id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(primary_key=True)
+    is_leader: Mapped[bool] = mapped_column(server_default=text("false"))
+    since: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    until: Mapped[datetime | None]
+
+
+class OrderHelper(TenantOwned, Base):
+    """Who assists the lead of an order, or did."""
+
+    __tablename__ = "order_helpers"
+    __table_args__ = (
+        reference("orders", "order_id"),
+        reference("memberships", "account_id", "account_id"),
+        Index("ix_order_helpers_account_id", "tenant_id", "account_id", postgresql_where=text("left_at IS NULL")),
+        CheckConstraint("minutes BETWEEN 1 AND 1440", name="minutes"),
+    )
+    order_id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(primary_key=True)
+    task: Mapped[str | None] = mapped_column(String(60))
+    joined_at: Mapped[datetime]
+    left_at: Mapped[datetime | None]
+    minutes: Mapped[int | None] = mapped_column(SmallInteger)
+    """Service time, as the lead stated it on completing."""
+
+
+class OrderUnit(TenantOwned, Base):
+    """A unit that assists the one that leads, or did."""
+
+    __tablename__ = "order_units"
+    __table_args__ = (reference("orders", "order_id"), reference("units", "unit_id"))
+    order_id: Mapped[UUID] = mapped_column(primary_key=True)
+    unit_id: Mapped[UUID] = mapped_column(primary_key=True)
+    added_at: Mapped[datetime]
+    removed_at: Mapped[datetime | None]
 
 
 class StoredFile(TenantOwned, Base):
