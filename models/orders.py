@@ -43,7 +43,7 @@ class OrderState(StrEnum):
 
 
 class OrderAction(StrEnum):
-    """The actions that do more than move an order: `order_step` knows what each writes. A district may add plain ones."""
+    """The actions that do more than move an order: `order_step` knows what each writes."""
 
     PLACE = "place"
     TRIAGE = "triage"
@@ -144,7 +144,7 @@ class OrderKind(TenantOwned, Base):
     category: Mapped[str] = mapped_column(String(40))
     evidence_required: Mapped[int] = mapped_column(SmallInteger, server_default="1")
     """How many pieces of evidence (photos or a note) a completion needs."""
-    lifecycle_version: Mapped[int]
+    lifecycle_version: Mapped[int] = mapped_column(server_default="1")
     """The life new orders of this kind have: its own, or the district's."""
     is_active: Mapped[bool] = mapped_column(server_default=text("true"))
 

@@ -16,6 +16,8 @@ from services.chassis.database import driver_url, tenant_statement
 from services.chassis.schemas import new_id
 from services.chassis.settings import Settings
 from services.chassis.tokens import Claims, sign_token
+from services.orders.lifecycles.definition import Lifecycle
+from services.orders.lifecycles.standard import STANDARD
 
 ARRANGER = "linli_test"
 """The role tests arrange and check under: may write every table, and row security binds it like everyone else."""
@@ -91,6 +93,18 @@ class World:
     async def fetch_value(self, query: str, *arguments: Any) -> Any:
         rows = await self.fetch(query, *arguments)
         return rows[0][0] if rows else None
+
+    async def add_lifecycle(self, lifecycle: Lifecycle, *, order_kind: str | None = None) -> int:
+        """A version of the life of orders that nobody checked; its number."""
+        newest = await self.fetch_value(
+            "SELECT max(version) FROM order_lifecycles WHERE tenant_id = $1", self.tenant_id
+        )
+        version = (newest or 0) + 1
+        await self.insert(
+            "order_lifecycles", version=version, order_kind=order_kind, note="标准流程", recorded_at=clock.now(),
+            definition=lifecycle.model_dump_json(), compiled=json.dumps(lifecycle.compiled()),
+        )  # fmt: skip
+        return int(version)
 
     async def add_rules(self, terms: dict[str, Any], *, active_from: datetime) -> int:
         """A version of the earning rules that nobody drafted; its number."""
@@ -226,6 +240,7 @@ async def make_world(
     await world.add_area("other_community", "subdistrict", "community", f"{code}004011", "康乐路北社区")
     await world.add_area("compound", "community", "compound", f"{code}004010001", "万隆一品小区")
     await world.add_area("building", "compound", "building", f"{code}004010001003", "3栋")
+    await world.add_lifecycle(STANDARD)
     await world.insert("order_kinds", id="buy_medicine", name="代购药品", category="care", evidence_required=1)
     await world.insert("order_kinds", id="snow_clearing", name="铲雪除冰", category="public", evidence_required=2)
     await world.add_rules(EARNING_TERMS, active_from=clock.now() - timedelta(days=30))

@@ -16,6 +16,7 @@ from services.orders.files.store import FolderStore
 from services.orders.kinds import endpoints as kinds
 from services.orders.orders import endpoints as orders
 from services.orders.orders.actions import OrderCommands
+from services.orders.orders.timing import TimerKeeper
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -40,6 +41,8 @@ def create_app(settings: Settings) -> FastAPI:
 async def _resources(app: FastAPI) -> AsyncIterator[None]:
     app.state.order_commands = OrderCommands(app.state.database)
     app.state.file_store = FolderStore(app.state.settings.files_folder)
-    keeper = ClockKeeper(app.state.database, poll_seconds=app.state.settings.clock_poll_seconds)
-    async with running(keeper.run(), name="orders-clocks"):
+    poll_seconds = app.state.settings.clock_poll_seconds
+    clock_keeper = ClockKeeper(app.state.database, poll_seconds=poll_seconds)
+    timer_keeper = TimerKeeper(app.state.database, poll_seconds=poll_seconds)
+    async with running(clock_keeper.run(), name="orders-clocks"), running(timer_keeper.run(), name="orders-timers"):
         yield

@@ -1,10 +1,11 @@
 """Everything people do to the clocks of an order. Each under the order's lock, and counted in the same transaction."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from models.clocks import ClockTarget, PauseAction
-from models.orders import OrderState
+from models.orders import OrderStage
 from services.chassis import clock
 from services.chassis.errors import Forbidden, Problem
 from services.chassis.identity import Identity
@@ -19,17 +20,17 @@ from services.orders.clocks.schemas import (
     ExtensionRequest,
     OrderClocksRead,
 )
-from services.orders.orders.policy import Predicate
+from services.orders.orders.policy import OrderFacts
 from services.orders.orders.queries import ReadableOrder, find_order
 
-NOT_PAUSED = frozenset({OrderState.COMPLETED, OrderState.RATED, OrderState.CANCELLED})
+NOT_PAUSED = frozenset({OrderStage.VERIFY, OrderStage.CLOSE, OrderStage.DONE, OrderStage.FOLLOW})
 """Nothing runs any more."""
 
 
 async def pause_clocks(connection: Any, caller: Identity, order_id: UUID, body: ClockPause) -> OrderClocksRead:
     """From now on no time of the order counts (挂账). Raises OrderNotFound, Forbidden, NothingRuns, ClocksPaused."""
     order = await _locked_order(connection, caller, order_id, policy.may_pause)
-    if order.facts.state in NOT_PAUSED:
+    if order.facts.stage in NOT_PAUSED:
         raise NothingRuns
     return await _turn(connection, caller, order, PauseAction.PAUSE, body.reason)
 
@@ -90,11 +91,13 @@ async def decide_on_time(
     return await _counted(connection, caller, order)
 
 
-async def _locked_order(connection: Any, caller: Identity, order_id: UUID, may: Predicate) -> ReadableOrder:
+async def _locked_order(
+    connection: Any, caller: Identity, order_id: UUID, may: Callable[[OrderFacts], bool]
+) -> ReadableOrder:
     """The order with its clocks' lock. Raises OrderNotFound, or Forbidden for who may know of it, but not do this."""
     await lock_order(connection, order_id)
     order = await find_order(connection, caller, order_id=order_id)
-    if not may(caller, order.facts):
+    if not may(order.facts):
         raise Forbidden
     return order
 

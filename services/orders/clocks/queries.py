@@ -76,7 +76,7 @@ async def order_clocks(connection: Any, caller: Identity, order_id: UUID) -> Ord
 
 async def clocks_answer(connection: Any, caller: Identity, order: ReadableOrder) -> OrderClocksRead:
     found = await read_clocks(connection, caller.tenant_id, order.id)
-    sees_details = policy.sees_details(caller, order.facts)
+    sees_details = policy.sees_details(order.facts)
     pauses = await connection.fetch(_PAUSES, caller.tenant_id, order.id)
     extensions = await connection.fetch(_EXTENSIONS, caller.tenant_id, order.id)
     hidden = {} if sees_details else {"reason": None}

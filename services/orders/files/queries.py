@@ -1,17 +1,14 @@
 """Reading files."""
 
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Boolean, literal_column, select
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.grid import Area, Resident
-from models.orders import Order, OrderFile, StoredFile
+from models.orders import StoredFile
 from services.chassis.errors import Problem
 from services.chassis.identity import Identity
-from services.orders.orders import policy
-from services.orders.orders.policy import OrderFacts
+from services.orders.orders.queries import facts_of
 
 
 class FileNotFound(Problem):
@@ -32,21 +29,21 @@ async def find_file(transaction: AsyncSession, caller: Identity, file_id: UUID) 
 
 
 async def _sees_order_of(transaction: AsyncSession, caller: Identity, file_id: UUID) -> bool:
-    row: Any = (
-        await transaction.execute(
-            select(
-                Order.state,
-                Order.resident_id,
-                Order.placed_by,
-                Order.assignee_id,
-                Area.ancestor_ids,
-                literal_column("order_placer_is_family(orders)", Boolean),
-                Resident.account_id.is_not(None),
-            )
-            .join(OrderFile, (OrderFile.tenant_id == Order.tenant_id) & (OrderFile.order_id == Order.id))
-            .join(Area, (Area.tenant_id == Order.tenant_id) & (Area.id == Order.area_id))
-            .join(Resident, (Resident.tenant_id == Order.tenant_id) & (Resident.id == Order.resident_id))
-            .where(OrderFile.tenant_id == caller.tenant_id, OrderFile.file_id == file_id)
-        )
-    ).one_or_none()
-    return row is not None and policy.sees_details(caller, OrderFacts(*row))
+    facts = dict(zip(_FACTS, facts_of(caller), strict=True))
+    sees = await transaction.scalar(_SEES, {**facts, "tenant": caller.tenant_id, "file": file_id})
+    return bool(sees)
+
+
+_FACTS = ("account", "resident", "dispatch", "oversee", "serve", "senior", "now")
+_SEES = text(
+    """
+    SELECT order_sees_details(o, order_facts(
+        o, :account, CAST(:resident AS uuid), a.ancestor_ids, CAST(:dispatch AS uuid[]), CAST(:oversee AS uuid[]),
+        CAST(:serve AS uuid[]), CAST(:senior AS uuid[]), :now
+    ))
+    FROM order_files t
+    JOIN orders o ON o.tenant_id = t.tenant_id AND o.id = t.order_id
+    JOIN areas a ON a.tenant_id = o.tenant_id AND a.id = o.area_id
+    WHERE t.tenant_id = :tenant AND t.file_id = :file
+    """
+)

@@ -106,7 +106,7 @@ class Lifecycle(Part):
         return frozenset(fact for step in self.transitions if step.action == action for fact in step.who)
 
     def compiled(self) -> dict[str, Any]:
-        """`steps[action][state]`, `who[action]`, `timers[state]`, `states[state]`, `limits`, `initial`."""
+        """`steps[action][state]`, `actions` in order, `who[action]`, `timers[state]`, `states[state]`, `limits`, `initial`."""
         steps: dict[str, dict[str, Any]] = {}
         timers: dict[str, dict[str, Any]] = {}
         for one in self.transitions:
@@ -118,7 +118,8 @@ class Lifecycle(Part):
         return {
             "initial": self.initial.id,
             "limits": self.limits.model_dump(mode="json"),
-            "states": {state.id: {"stage": state.stage, "is_final": state.is_final} for state in self.states},
+            "states": {state.id: {"stage": state.stage, "pauses": state.pauses} for state in self.states},
+            "actions": list(steps),
             "steps": steps,
             "timers": timers,
             "who": {action: sorted(self.who(action)) for action in steps},

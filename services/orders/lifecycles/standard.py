@@ -80,7 +80,7 @@ _TRANSITIONS = (
     _step("hand_back",        "退单",       _UNDER_WAY,                      "triaged",     "is_assignee is_unit_leader",         "reason"),
     _step("transfer",         "转派",       f"dispatched {_UNDER_WAY}",      "dispatched",  "is_assignee is_unit_leader",         "reason"),
     _step("take_over",        "接管",       f"dispatched {_UNDER_WAY}",      "accepted",    "is_senior",                          "reason"),
-    _step("join",             "加入协办",   f"dispatched {_UNDER_WAY}",      None,          "is_server is_unit_member"),
+    _step("join",             "加入协办",   f"dispatched {_UNDER_WAY}",      None,          "is_server is_unit_member is_assisting_unit_member"),
     _step("leave",            "退出协办",   f"dispatched {_UNDER_WAY} shelved", None,       "is_assisting"),
     _step("start",            "开始办理",   "accepted",                      "in_progress", "is_helper"),
     _step("lapse",            "认领超时",   "accepted",                      "dispatched",  "is_system"),

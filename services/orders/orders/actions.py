@@ -1,27 +1,36 @@
-"""Everything that changes an order, one function per verb. Each is one transaction: one call of a SQL command."""
+"""Everything that changes an order, one function per verb. Each is one transaction: one call of a SQL command.
+
+Which action leads where, who may take it and what it needs is the order's lifecycle (services/orders/lifecycles); here
+stands what an action brings with it.
+"""
 
 from typing import Any
 from uuid import UUID
 
-from models.orders import OrderAction, OrderState
+from models.orders import OrderAction
 from services.chassis import clock
 from services.chassis.commands import Command, CommandAnswer
 from services.chassis.database import Database
-from services.chassis.errors import Problem
+from services.chassis.errors import NotFound, Problem
 from services.chassis.idempotency import RequestKey
 from services.chassis.identity import Identity
 from services.chassis.schemas import new_id
 from services.events import OrderRated
 from services.orders.orders import policy
-from services.orders.orders.lifecycle import TRANSITIONS
 from services.orders.orders.schemas import (
+    OrderAmendment,
     OrderCompletion,
     OrderDispatch,
+    OrderJoining,
+    OrderMerge,
     OrderPlacement,
     OrderRating,
     OrderReason,
-    OrderStart,
+    OrderResubmission,
+    OrderShelving,
     OrderStep,
+    OrderTransfer,
+    OrderWork,
 )
 
 
@@ -40,7 +49,8 @@ async def place_order(
     values = body.model_dump(exclude={"id", "on_behalf_of"})
     command = {
         **values,
-        **_who(caller, once),
+        **_who(caller),
+        **_key(once),
         "proxy_areas": caller.areas_as(policy.OVERSEEING_ROLES),
         "id": body.id or new_id(),
         "for_resident": body.on_behalf_of or caller.resident_id,
@@ -48,100 +58,132 @@ async def place_order(
     return await commands.place(caller.tenant_id, command)
 
 
-async def dispatch_order(
-    commands: OrderCommands, caller: Identity, once: RequestKey, order_id: UUID, body: OrderDispatch
-) -> CommandAnswer:
-    """To a person who serves the order's area, or into the open pool. Also takes it from whoever has it."""
-    return await _advance(
-        commands, caller, once, order_id, OrderAction.DISPATCH, body, assignee_id=body.assignee_id, note=body.note
-    )
+class OrderSteps:
+    """The steps one person takes on one order, each once by the key of its request."""
+
+    def __init__(self, commands: OrderCommands, caller: Identity, once: RequestKey, order_id: UUID) -> None:
+        self._commands = commands
+        self._caller = caller
+        self._once = once
+        self._order_id = order_id
+
+    async def triage(self, body: OrderAmendment) -> CommandAnswer:
+        """Accepted for handling, and put into its place: kind, priority, visibility, how many it takes."""
+        return await self._advance(OrderAction.TRIAGE, body, **_amended(body))
+
+    async def amend(self, body: OrderAmendment) -> CommandAnswer:
+        """The same, later."""
+        return await self._advance(OrderAction.AMEND, body, **_amended(body))
+
+    async def resubmit(self, body: OrderResubmission) -> CommandAnswer:
+        """What was asked for is added; the dispatcher looks at it again."""
+        carried = body.model_dump(exclude={"expected_version", "note"})
+        return await self._advance(OrderAction.RESUBMIT, body, note=body.note, **carried)
+
+    async def dispatch(self, body: OrderDispatch) -> CommandAnswer:
+        """To a person or unit that serves the order's area, or into the open pool. Also takes it from who has it."""
+        return await self._advance(OrderAction.DISPATCH, body, **_assigned(body))
+
+    async def transfer(self, body: OrderTransfer) -> CommandAnswer:
+        """From the helper to another. Counts as a hop."""
+        return await self._advance(OrderAction.TRANSFER, body, **_assigned(body))
+
+    async def join(self, body: OrderJoining) -> CommandAnswer:
+        """Of many who join at once as many get in as are wanted, the others OrderFull."""
+        return await self._advance(OrderAction.JOIN, body, task=body.task)
+
+    async def shelve(self, body: OrderShelving) -> CommandAnswer:
+        """Its clocks stand still until it is resumed; with `until` the system resumes it then."""
+        return await self._advance(OrderAction.SHELVE, body, note=body.reason, until=body.until)
+
+    async def complete(self, body: OrderCompletion) -> CommandAnswer:
+        """With the evidence the order's kind asks for, and the service time if the helper states it."""
+        return await self._advance(
+            OrderAction.COMPLETE, body,
+            note=body.note, file_ids=body.file_ids, minutes=body.minutes,
+            helpers=[helper.model_dump() for helper in body.helpers] or None,
+        )  # fmt: skip
+
+    async def rate(self, body: OrderRating) -> CommandAnswer:
+        """Records OrderRated in the same transaction, once per order; not solved, the order is done again."""
+        return await self._advance(
+            OrderAction.RATE, body, stars=body.stars, solved=body.solved, note=body.comment,
+            event_id=new_id(), listeners=OrderRated.listeners,
+        )  # fmt: skip
+
+    async def merge(self, body: OrderMerge) -> CommandAnswer:
+        """Into another order that means the same: it shares that one's way, and keeps its own reporter and answer."""
+        return await self._advance(OrderAction.MERGE, body, note=body.note, into_id=body.into_id)
+
+    async def with_reason(self, action: OrderAction, body: OrderReason) -> CommandAnswer:
+        """Any action that needs no more than a reason."""
+        return await self._advance(action, body, note=body.reason)
+
+    async def plainly(self, action: str, body: OrderStep) -> CommandAnswer:
+        """Any action that needs nothing."""
+        return await self._advance(action, body)
+
+    async def work(self, action: str, body: OrderWork) -> CommandAnswer:
+        """A step of the district's own, with what it may need. Raises NotFound for an action with a route of its own."""
+        if action in _KNOWN:
+            raise NotFound
+        return await self._advance(action, body, note=body.note, file_ids=body.file_ids)
+
+    async def _advance(self, action: str, body: OrderStep, **carried: Any) -> CommandAnswer:
+        command = {
+            **step_command(self._caller, self._order_id, action, **carried),
+            **_key(self._once),
+            "expected_version": body.expected_version,
+        }
+        return await self._commands.advance(self._caller.tenant_id, command, locks=self._order_id)
 
 
-async def accept_order(
-    commands: OrderCommands, caller: Identity, once: RequestKey, order_id: UUID, body: OrderStep
-) -> CommandAnswer:
-    """Of many who accept at once from the pool one gets it, the others OrderStateConflict."""
-    return await _advance(commands, caller, once, order_id, OrderAction.ACCEPT, body)
+_KNOWN = frozenset(action.value for action in OrderAction)
 
 
-async def decline_order(
-    commands: OrderCommands, caller: Identity, once: RequestKey, order_id: UUID, body: OrderReason
-) -> CommandAnswer:
-    """Back to the dispatcher, with the reason."""
-    return await _advance(commands, caller, once, order_id, OrderAction.DECLINE, body, note=body.reason)
-
-
-async def start_order(
-    commands: OrderCommands, caller: Identity, once: RequestKey, order_id: UUID, body: OrderStart
-) -> CommandAnswer:
-    return await _advance(commands, caller, once, order_id, OrderAction.START, body)
-
-
-async def complete_order(
-    commands: OrderCommands, caller: Identity, once: RequestKey, order_id: UUID, body: OrderCompletion
-) -> CommandAnswer:
-    """With the evidence the order's kind asks for, and the service time if the helper states it."""
-    return await _advance(
-        commands, caller, once, order_id, OrderAction.COMPLETE, body,
-        note=body.note, file_ids=body.file_ids, minutes=body.minutes,
-    )  # fmt: skip
-
-
-async def rate_order(
-    commands: OrderCommands, caller: Identity, once: RequestKey, order_id: UUID, body: OrderRating
-) -> CommandAnswer:
-    """Once. Records OrderRated in the same transaction."""
-    return await _advance(
-        commands, caller, once, order_id, OrderAction.RATE, body,
-        stars=body.stars, solved=body.solved, note=body.comment,
-        event_id=new_id(), event_kind=OrderRated.kind, listeners=OrderRated.listeners,
-    )  # fmt: skip
-
-
-async def cancel_order(
-    commands: OrderCommands, caller: Identity, once: RequestKey, order_id: UUID, body: OrderReason
-) -> CommandAnswer:
-    return await _advance(commands, caller, once, order_id, OrderAction.CANCEL, body, note=body.reason)
-
-
-async def _advance(
-    commands: OrderCommands,
-    caller: Identity,
-    once: RequestKey,
-    order_id: UUID,
-    action: OrderAction,
-    body: OrderStep,
-    **carried: Any,
-) -> CommandAnswer:
-    """The only writer of an order's state: the row of TRANSITIONS goes to `order_advance`, which runs under lock."""
-    transition = TRANSITIONS[action]
-    command = {
-        **_who(caller, once),
+def step_command(caller: Identity, order_id: UUID, action: str, **carried: Any) -> dict[str, Any]:
+    """What `order_step` asks for, for a step of a person."""
+    return {
+        "file_ids": (),
+        **carried,
+        **_who(caller),
         "dispatch_areas": caller.areas_as(policy.DISPATCHING_ROLES),
         "oversee_areas": caller.areas_as(policy.OVERSEEING_ROLES),
         "serve_areas": caller.areas_as(policy.SERVING_ROLES),
+        "senior_areas": caller.areas_as(policy.SENIOR_ROLES),
         "serving_roles": policy.SERVING_ROLES,
         "order_id": order_id,
-        "expected_version": body.expected_version,
         "action": action,
-        "from_states": transition.from_states,
-        "to_state": transition.to_state,
-        "who": [fact.__name__ for fact in transition.who],
-        "needs_evidence": transition.needs_evidence,
+    }
+
+
+def system_step(order_id: UUID, action: str, **carried: Any) -> dict[str, Any]:
+    """What `order_step` asks for, for a step that nobody takes but the lifecycle or another rule of the district."""
+    return {
         "file_ids": (),
         **carried,
-    }
-    return await commands.advance(caller.tenant_id, command, locks=order_id)
-
-
-def _who(caller: Identity, once: RequestKey) -> dict[str, Any]:
-    return {
-        "account": caller.account_id,
-        "resident": caller.resident_id,
-        "idempotency_key": once.key,
-        "request_hash": once.request_hash.hex(),
+        "is_system": True,
+        "serving_roles": policy.SERVING_ROLES,
+        "order_id": order_id,
+        "action": action,
         "now": clock.now(),
     }
+
+
+def _amended(body: OrderAmendment) -> dict[str, Any]:
+    return body.model_dump(exclude={"expected_version"})
+
+
+def _assigned(body: OrderDispatch | OrderTransfer) -> dict[str, Any]:
+    return body.model_dump(exclude={"expected_version"})
+
+
+def _who(caller: Identity) -> dict[str, Any]:
+    return {"account": caller.account_id, "resident": caller.resident_id, "now": clock.now()}
+
+
+def _key(once: RequestKey) -> dict[str, Any]:
+    return {"idempotency_key": once.key, "request_hash": once.request_hash.hex()}
 
 
 class OrderNotFound(Problem):
@@ -159,42 +201,20 @@ class ResidentNotFound(Problem):
 
 
 class OrderStateConflict(Problem):
-    """Somebody else was faster, or the action does not fit the order's state."""
+    """Somebody else was faster, or the action does not lead anywhere from the order's state.
+
+    The members `order` and `available_actions` tell how it stands and what the caller may do now.
+    """
 
     status = 409
     code = "order_state_conflict"
-    zh = "订单当前{state}，不能{action}。"
+    zh = "订单已由他人处理或状态已变更（当前：{state}），不能执行此操作（{action}）。"
     en = "The order is {state} now; {action} is not possible."
-
-    def detail(self, *, english: bool) -> str:
-        if english:
-            return super().detail(english=True)
-        words = {"state": STATE_NAMES[self.members["state"]], "action": ACTION_NAMES[self.members["action"]]}
-        return self.zh.format_map(words)
-
-
-STATE_NAMES = {
-    OrderState.PLACED: "待派单",
-    OrderState.DISPATCHED: "已派单",
-    OrderState.ACCEPTED: "已接单",
-    OrderState.IN_PROGRESS: "办理中",
-    OrderState.COMPLETED: "已办结",
-    OrderState.RATED: "已评价",
-    OrderState.CANCELLED: "已取消",
-}
-ACTION_NAMES = {
-    OrderAction.PLACE: "下单",
-    OrderAction.DISPATCH: "派单",
-    OrderAction.ACCEPT: "接单",
-    OrderAction.DECLINE: "退单",
-    OrderAction.START: "开始办理",
-    OrderAction.COMPLETE: "办结",
-    OrderAction.RATE: "评价",
-    OrderAction.CANCEL: "取消",
-}
 
 
 class OrderChanged(Problem):
+    """With the members of OrderStateConflict."""
+
     status = 409
     code = "order_changed"
     zh = "订单已被他人更新（当前版本 {version}），请刷新后重试。"
@@ -211,8 +231,43 @@ class OwnNeed(Problem):
 class OwnWork(Problem):
     status = 409
     code = "own_work"
-    zh = "不能评价自己完成的订单。"
-    en = "Nobody rates their own work."
+    zh = "不能核查、评价或审批自己经办的订单。"
+    en = "Nobody checks, rates or decides on their own work."
+
+
+class OrderFull(Problem):
+    status = 409
+    code = "order_full"
+    zh = "协办人员已满。"
+    en = "There are as many helpers as are wanted."
+
+
+class SeniorNeeded(Problem):
+    status = 409
+    code = "senior_needed"
+    zh = "该订单多次退回，须由社区负责人决定。"
+    en = "It has come back too often: a senior has to decide."
+
+
+class ReopeningOver(Problem):
+    status = 409
+    code = "reopening_over"
+    zh = "已超过可重新打开的期限，请重新下单。"
+    en = "It is too late to open it again; please place a new order."
+
+
+class KindDoesNotFit(Problem):
+    status = 409
+    code = "kind_does_not_fit"
+    zh = "订单当前状态不在该类订单的流程中，不能改为此类。"
+    en = "Orders of that kind have no such state."
+
+
+class MainOrderIsOver(Problem):
+    status = 409
+    code = "main_order_is_over"
+    zh = "主单已办结或已合并，不能再并入。"
+    en = "The other order is over, or merged itself."
 
 
 class OrderIdTaken(Problem):
@@ -250,11 +305,25 @@ class UnknownOrderKind(Problem):
     en = "There is no such kind of order."
 
 
+class UnknownMainOrder(Problem):
+    status = 422
+    code = "unknown_main_order"
+    zh = "未找到要并入的主单。"
+    en = "There is no such order to merge into."
+
+
 class UnknownFile(Problem):
     status = 422
     code = "unknown_file"
     zh = "文件不存在、不是您上传的，或已用于其他订单。"
     en = "A file does not exist, is not yours, or belongs to another order."
+
+
+class AssigneeNeeded(Problem):
+    status = 422
+    code = "assignee_needed"
+    zh = "请指明转派给谁。"
+    en = "Say to whom it is passed on."
 
 
 class AssigneeCannotServe(Problem):
@@ -264,8 +333,22 @@ class AssigneeCannotServe(Problem):
     en = "This person does not serve the order's area now."
 
 
+class UnitCannotServe(Problem):
+    status = 422
+    code = "unit_cannot_serve"
+    zh = "该单位不存在、已停用或不在此区域服务。"
+    en = "A unit does not exist, is not active, or does not serve the order's area."
+
+
 class EvidenceMissing(Problem):
     status = 422
     code = "evidence_missing"
     zh = "请上传完成照片或填写说明。"
     en = "Completing this kind of order needs more evidence: photos or a note."
+
+
+class ReasonNeeded(Problem):
+    status = 422
+    code = "reason_needed"
+    zh = "请填写原因。"
+    en = "Say why."

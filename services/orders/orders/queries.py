@@ -7,14 +7,14 @@ from uuid import UUID
 
 import msgspec
 
-from models.orders import OrderState
+from models.orders import OrderStage
+from services.chassis import clock
 from services.chassis.database import Database
 from services.chassis.errors import Forbidden, NotFound
 from services.chassis.identity import Identity
 from services.chassis.pagination import InvalidCursor
 from services.orders.orders import policy
 from services.orders.orders.actions import OrderNotFound
-from services.orders.orders.lifecycle import available_actions
 from services.orders.orders.policy import OrderFacts
 
 BEFORE_ALL = 2**62
@@ -36,7 +36,7 @@ async def list_orders(
     *,
     view: OrderView,
     area_id: UUID | None,
-    states: list[OrderState] | None,
+    states: list[str] | None,
     cursor: str | None,
     limit: int,
 ) -> str:
@@ -90,38 +90,46 @@ class ReadableOrder:
     row: Any
 
 
+FACTS_OF_CALLER = "order_facts(o, $1, $2, a.ancestor_ids, $3, $4, $5, $6, $7)"
+"""In a query over `orders o` and its area `areas a`, with `facts_of(caller)` as the first arguments."""
+
+
+def facts_of(caller: Identity) -> tuple[Any, ...]:
+    """What `FACTS_OF_CALLER` asks for: arguments $1 to $7."""
+    return (
+        caller.account_id,
+        caller.resident_id,
+        caller.areas_as(policy.DISPATCHING_ROLES),
+        caller.areas_as(policy.OVERSEEING_ROLES),
+        caller.areas_as(policy.SERVING_ROLES),
+        caller.areas_as(policy.SENIOR_ROLES),
+        clock.now(),
+    )
+
+
 async def find_order(
     connection: Any, caller: Identity, *, order_id: UUID | None = None, number: int | None = None
 ) -> ReadableOrder:
     """The order if the caller may know of it; raises OrderNotFound otherwise."""
-    row = await connection.fetchrow(_ORDER, caller.tenant_id, order_id, number)
+    row = await connection.fetchrow(_ORDER, *facts_of(caller), caller.tenant_id, order_id, number)
     if row is None:
         raise OrderNotFound
-    facts = OrderFacts(
-        state=OrderState(row["state"]),
-        resident_id=row["resident_id"],
-        placed_by=row["placed_by"],
-        assignee_id=row["assignee_id"],
-        ancestor_ids=row["ancestor_ids"],
-        placer_is_family=row["placer_is_family"],
-        resident_has_account=row["resident_has_account"],
-    )
-    if not policy.sees(caller, facts):
+    facts = OrderFacts(OrderStage(row["stage"]), row["is_in_pool"], frozenset(row["facts"]))
+    if not policy.sees(facts):
         raise OrderNotFound
     return ReadableOrder(row["id"], facts, row)
 
 
-_ORDER = """
-SELECT o.id, o.state, o.resident_id, o.placed_by, o.assignee_id, a.ancestor_ids,
-    order_placer_is_family(o) AS placer_is_family,
-    EXISTS (
-        SELECT FROM residents r WHERE r.tenant_id = o.tenant_id AND r.id = o.resident_id AND r.account_id IS NOT NULL
-    ) AS resident_has_account,
-    order_json(o, true) AS full_json, order_json(o, false) AS reduced_json
-FROM orders o JOIN areas a ON a.tenant_id = o.tenant_id AND a.id = o.area_id
-WHERE o.tenant_id = $1 AND ($2::uuid IS NULL OR o.id = $2) AND ($3::bigint IS NULL OR o.number = $3)
-    AND ($2::uuid IS NOT NULL OR $3::bigint IS NOT NULL)
-"""
+_ORDER = f"""
+SELECT o.id, o.state, o.stage, o.is_in_pool, who.facts, order_json(o, order_sees_details(o, who.facts)) AS body,
+    order_actions(o, l.compiled, who.facts, $1, $7) AS available_actions
+FROM orders o
+JOIN areas a ON a.tenant_id = o.tenant_id AND a.id = o.area_id
+JOIN order_lifecycles l ON l.tenant_id = o.tenant_id AND l.version = o.lifecycle_version,
+LATERAL (SELECT {FACTS_OF_CALLER} AS facts OFFSET 0) AS who
+WHERE o.tenant_id = $8 AND ($9::uuid IS NULL OR o.id = $9) AND ($10::bigint IS NULL OR o.number = $10)
+    AND ($9::uuid IS NOT NULL OR $10::bigint IS NOT NULL)
+"""  # noqa: S608 (a constant of this file)
 
 
 async def read_order(
@@ -130,27 +138,38 @@ async def read_order(
     """One order as JSON, with history, files and the caller's actions; from the pool without what is personal."""
     async with database.hot_transaction(caller.tenant_id) as connection:
         order = await find_order(connection, caller, order_id=order_id, number=number)
-        sees_details = policy.sees_details(caller, order.facts)
+        sees_details = policy.sees_details(order.facts)
         history = await connection.fetch(_HISTORY, caller.tenant_id, order.id) if sees_details else []
         files = await connection.fetch(_FILES, caller.tenant_id, order.id) if sees_details else []
-    body: dict[str, Any] = msgspec.json.decode(order.row["full_json" if sees_details else "reduced_json"])
+        helpers = await connection.fetch(_HELPERS, caller.tenant_id, order.id) if sees_details else []
+    body: dict[str, Any] = msgspec.json.decode(order.row["body"])
     body |= {
-        "history": [dict(entry) for entry in history],
+        "history": [{**entry, "details": msgspec.json.decode(entry["details"])} for entry in history],
         "files": [dict(file) for file in files],
-        "available_actions": available_actions(caller, order.facts),
+        "helpers": [dict(helper) for helper in helpers],
+        "available_actions": order.row["available_actions"],
     }
     return msgspec.json.encode(body)
 
 
 _HISTORY = """
-SELECT h.sequence, h.action, h.from_state, h.to_state, h.actor_id, c.name AS actor_name, h.at, h.note
-FROM order_history h JOIN accounts c ON c.id = h.actor_id
+SELECT h.sequence, h.action, h.from_state, h.to_state,
+    CASE WHEN NOT (o.is_anonymous AND h.actor_id = o.placed_by) THEN h.actor_id END AS actor_id,
+    CASE WHEN NOT (o.is_anonymous AND h.actor_id = o.placed_by) THEN c.name END AS actor_name, h.at, h.note, h.details
+FROM order_history h
+JOIN orders o ON o.tenant_id = h.tenant_id AND o.id = h.order_id
+LEFT JOIN accounts c ON c.id = h.actor_id
 WHERE h.tenant_id = $1 AND h.order_id = $2 ORDER BY h.sequence
 """
 _FILES = """
 SELECT f.id, t.purpose, f.media_type
 FROM order_files t JOIN files f ON f.tenant_id = t.tenant_id AND f.id = t.file_id
 WHERE t.tenant_id = $1 AND t.order_id = $2 ORDER BY f.uploaded_at, f.id
+"""
+_HELPERS = """
+SELECT h.account_id, c.name, h.task, h.joined_at, h.left_at, h.minutes
+FROM order_helpers h JOIN accounts c ON c.id = h.account_id
+WHERE h.tenant_id = $1 AND h.order_id = $2 ORDER BY h.joined_at, h.account_id
 """
 
 

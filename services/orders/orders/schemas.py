@@ -1,14 +1,16 @@
 """Bodies of requests and answers about orders."""
 
-from datetime import datetime
-from typing import Annotated
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field, StrictBool, model_validator
 
-from models.orders import FilePurpose, OrderAction, OrderState
-from services.chassis.schemas import Answer, Body, Latitude, Line, Longitude, Moment, Name, Paragraph, Phone
+from models.orders import FilePurpose, OrderStage, Priority, Visibility
+from services.chassis.schemas import Answer, Body, Latitude, Line, Longitude, Moment, Name, Paragraph, Phone, text_of
 
+Answers = Annotated[dict[str, Any], Field(max_length=50, examples=[{"is_prescription": True}])]
 FileIds = Annotated[tuple[UUID, ...], Field(max_length=9)]
 
 
@@ -34,6 +36,10 @@ class OrderPlacement(Body):
     """WGS-84, with `lat`. Optional: an order never needs a location."""
     lat: Latitude | None = None
     file_ids: FileIds = ()
+    answers: Answers = Field(default_factory=dict)
+    """To the questions of the kind's form, by question."""
+    is_anonymous: StrictBool = False
+    """Nobody but the caller reads whose need it is, where the kind allows it."""
 
     @model_validator(mode="after")
     def _belongs_together(self) -> "OrderPlacement":
@@ -49,10 +55,58 @@ class OrderStep(Body):
     """When sent, the action is refused with 409 unless the order still has this version."""
 
 
+class OrderAmendment(OrderStep):
+    """What triage decides. What is left out stays as it is."""
+
+    kind: Annotated[str | None, Field(max_length=40, pattern="^[a-z0-9_]+$", examples=["corridor_light"])] = None
+    priority: Priority | None = None
+    visibility: Visibility | None = None
+    helpers_wanted: Annotated[int | None, Field(ge=1, le=200, strict=True)] = None
+    """How many people it takes, the lead among them."""
+    note: Paragraph | None = None
+
+
+class DispatchMode(StrEnum):
+    """How it was decided who gets an order."""
+
+    MANUAL = "manual"
+    SUGGESTED = "suggested"
+    AUTOMATIC = "automatic"
+
+
 class OrderDispatch(OrderStep):
     assignee_id: UUID | None = None
-    """The account that is to do it; none puts it into the open pool of its community."""
+    """The account that is to do it, or to lead; with neither this nor a unit it goes into the community's open pool."""
+    unit_id: UUID | None = None
+    """The team, organisation or department that is to do it; its members accept for it."""
+    assisting_unit_ids: Annotated[tuple[UUID, ...], Field(max_length=20)] = ()
+    """Units that assist the one that leads."""
+    helpers_wanted: Annotated[int | None, Field(ge=1, le=200, strict=True, examples=[8])] = None
     note: Paragraph | None = None
+    mode: DispatchMode = DispatchMode.MANUAL
+    why: Annotated[dict[str, Any] | None, Field(max_length=20)] = None
+    """What the decision rests on, e.g. the suggestion that was followed."""
+
+    @model_validator(mode="after")
+    def _assisting_whom(self) -> "OrderDispatch":
+        if self.assisting_unit_ids and self.unit_id is None:
+            raise ValueError("assisting units assist a unit")
+        if len({self.unit_id, *self.assisting_unit_ids}) != 1 + len(self.assisting_unit_ids):
+            raise ValueError("a unit is named twice")
+        return self
+
+
+class OrderTransfer(OrderStep):
+    """To another person or unit, with the reason."""
+
+    assignee_id: UUID | None = None
+    unit_id: UUID | None = None
+    note: Annotated[Paragraph, Field(alias="reason", examples=["本楼由李阿姨负责，她更熟悉"])]
+
+
+class OrderJoining(OrderStep):
+    task: Annotated[str | None, *text_of(60), Field(examples=["撒融雪剂"])] = None
+    """Which part of the work the caller takes."""
 
 
 class OrderStart(OrderStep):
@@ -63,6 +117,38 @@ class OrderReason(OrderStep):
     reason: Annotated[Paragraph, Field(examples=["临时出差，无法按时送达"])]
 
 
+class OrderShelving(OrderReason):
+    until: Moment | None = None
+    """When it goes on by itself."""
+
+
+class OrderResubmission(OrderStep):
+    """What the dispatcher asked for."""
+
+    description: Paragraph | None = None
+    answers: Answers | None = None
+    file_ids: FileIds = ()
+    note: Paragraph | None = None
+
+
+class OrderMerge(OrderStep):
+    into_id: UUID
+    """The order that means the same and goes on for both."""
+    note: Paragraph | None = None
+
+
+class OrderWork(OrderStep):
+    """A step of the district's own lifecycle."""
+
+    note: Paragraph | None = None
+    file_ids: FileIds = ()
+
+
+class HelperMinutes(Body):
+    account_id: UUID
+    minutes: Annotated[int, Field(ge=1, le=1440, strict=True)]
+
+
 class OrderCompletion(OrderStep):
     """Evidence: photos or a note, as many pieces as the kind asks for."""
 
@@ -70,6 +156,8 @@ class OrderCompletion(OrderStep):
     file_ids: FileIds = ()
     minutes: Annotated[int | None, Field(ge=1, le=1440, strict=True, examples=[90])] = None
     """How long the service took, the way there not counted; by default from start to completion."""
+    helpers: Annotated[tuple[HelperMinutes, ...], Field(max_length=200)] = ()
+    """The same of those who assisted; by default as the lead's."""
 
 
 class OrderRating(OrderStep):
@@ -82,9 +170,12 @@ class OrderDetails(Answer):
     """What tells whose home it is. Null for those who do not need it."""
 
     description: str
-    resident_id: UUID
+    answers: dict[str, Any]
+    form_version: int | None
+    resident_id: UUID | None
+    """Null, as everything about the person, where the order is anonymous."""
     household_id: UUID | None
-    placed_by: UUID
+    placed_by: UUID | None
     contact_name: str
     contact_phone: str | None
     address: str
@@ -102,22 +193,49 @@ class OrderRead(Answer):
     """What people read out on the phone; the last two digits check the others."""
     kind: str
     kind_name: str
-    state: OrderState
+    state: Annotated[str, Field(examples=["dispatched"])]
+    """As the order's lifecycle names it."""
+    stage: OrderStage
+    """What the state means, whatever it is called: a column of the board."""
     version: int
+    lifecycle_version: int
+    priority: Priority
+    visibility: Visibility
+    is_anonymous: bool
     area_id: UUID
     area_name: str
     community_id: UUID
     is_in_pool: bool
+    """Whether who serves the area may still take it, or join."""
     assignee_id: UUID | None
     assignee_name: str | None
+    unit_id: UUID | None
+    unit_name: str | None
+    helpers_wanted: int
+    hops: int
+    """How often helpers gave it back or passed it on."""
+    redos: int
+    """How often it was to be done again."""
+    is_escalated: bool
+    """A senior has to decide how it goes on."""
+    timer_at: datetime | None
+    timer_action: str | None
+    """What happens by itself at `timer_at`: `lapse` gives a claimed order back to the pool, `close` closes it."""
+    merged_into: UUID | None
+    """The order whose way it shares."""
+    recurring_order_id: UUID | None
+    occurrence_on: date | None
     wanted_from: datetime | None
     wanted_until: datetime | None
     placed_at: datetime
+    triaged_at: datetime | None
     dispatched_at: datetime | None
     accepted_at: datetime | None
     started_at: datetime | None
     completed_at: datetime | None
+    verified_at: datetime | None
     rated_at: datetime | None
+    closed_at: datetime | None
     cancelled_at: datetime | None
     stars: int | None
     solved: bool | None
@@ -128,13 +246,27 @@ class HistoryEntry(Answer):
     """One thing that happened to an order."""
 
     sequence: int
-    action: OrderAction
-    from_state: OrderState | None
-    to_state: OrderState
-    actor_id: UUID
-    actor_name: str
+    action: str
+    from_state: str | None
+    to_state: str
+    actor_id: UUID | None
+    """Null: the system, by the lifecycle's rule; or who placed an anonymous order."""
+    actor_name: str | None
     at: datetime
     note: str | None
+    details: dict[str, Any]
+    """What the action carried, e.g. to whom it was given, by which mode and why."""
+
+
+class OrderHelperRead(Answer):
+    """Who assists, or did."""
+
+    account_id: UUID
+    name: str
+    task: str | None
+    joined_at: datetime
+    left_at: datetime | None
+    minutes: int | None
 
 
 class OrderFileRead(Answer):
@@ -148,4 +280,5 @@ class OrderReadFull(OrderRead):
 
     history: list[HistoryEntry]
     files: list[OrderFileRead]
-    available_actions: list[OrderAction]
+    helpers: list[OrderHelperRead]
+    available_actions: list[str]

@@ -27,8 +27,8 @@ async def test_declining_returns_the_order_with_its_reason_and_without_its_helpe
     order = await world.order()
     await world.act(order["id"], "dispatcher", "dispatch", {"assignee_id": str(world.member.account_id)})
     await world.act(order["id"], "member", "accept")
-    order = await world.act(order["id"], "member", "decline", {"reason": "临时出差"})
-    assert (order["state"], order["assignee_id"], order["accepted_at"]) == ("placed", None, None)
+    order = await world.act(order["id"], "member", "hand-back", {"reason": "临时出差"})
+    assert (order["state"], order["assignee_id"], order["accepted_at"]) == ("triaged", None, None)
     assert order["details"] is None, "who has given it back does not need the address any more"
     history = (await world.zhang.get(f"/v1/orders/{order['id']}")).json()["history"]
     assert history[-1]["note"] == "临时出差"
@@ -187,7 +187,7 @@ async def test_whose_term_ends_keeps_neither_the_order_nor_the_home(world: World
     tasks = (await again.get("/v1/orders", view="tasks")).json()["items"]
     assert [(item["id"], item["details"]) for item in tasks] == [(order["id"], None)]
     assert (await again.post(f"{path}/complete", {"note": "已送达"})).status_code == 403
-    returned = await again.post(f"{path}/decline", {"reason": "任期结束"})
+    returned = await again.post(f"{path}/hand-back", {"reason": "任期结束"})
     assert (returned.status_code, returned.json()["details"]) == (200, None)
 
 
