@@ -66,7 +66,8 @@ async def _fill(world: World) -> None:
     now, account = clock.now(), world.zhang.account_id
     order, photo, event, transaction = new_id(), new_id(), new_id(), new_id()
     await world.insert(
-        "orders", id=order, kind="buy_medicine", area_id=world.areas["building"], community_id=world.areas["community"],
+        "orders", id=order, kind="buy_medicine", state="placed", stage="receive", lifecycle_version=1,
+        area_id=world.areas["building"], community_id=world.areas["community"],
         resident_id=world.zhang.resident_id, placed_by=account, description="代购", contact_name="张德明",
         address="3栋", placed_at=now,
     )  # fmt: skip
@@ -77,6 +78,11 @@ async def _fill(world: World) -> None:
         "files", id=photo, uploaded_by=account, media_type="image/jpeg", size_bytes=1, sha256=b"", width=1, height=1
     )
     await world.insert("order_files", order_id=order, file_id=photo, purpose="request")
+    unit = new_id()
+    await world.insert("units", id=unit, kind="team", name="红马甲志愿服务队", area_id=world.areas["community"])
+    await world.insert("unit_members", unit_id=unit, account_id=account)
+    await world.insert("order_helpers", order_id=order, account_id=account, joined_at=now)
+    await world.insert("order_units", order_id=order, unit_id=unit, added_at=now)
     await world.insert("outbox_events", id=event, kind="order_rated", payload="{}", occurred_at=now)
     for role in ROLES:
         listener = role.removeprefix("linli_")

@@ -17,6 +17,7 @@ TRIGGERED = {
     "clock_extension_decisions": "is_granted",
     "order_clock_firings": "due_at",
     "order_history": "note",
+    "order_lifecycles": "note",
     "ledger_transactions": "reason",
     "ledger_entries": "amount",
     "ledger_account_events": "reason",

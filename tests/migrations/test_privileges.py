@@ -25,6 +25,11 @@ PRIVILEGES = {
     "posts":                ("r",     "rawd", "r",    "r"),
     "order_kinds":          ("",      "",     "raw",  ""),
     "orders":               ("",      "",     "raw",  ""),
+    "order_lifecycles":     ("",      "",     "ra",   ""),
+    "units":                ("",      "",     "raw",  ""),
+    "unit_members":         ("",      "",     "raw",  ""),
+    "order_helpers":        ("",      "",     "raw",  ""),
+    "order_units":          ("",      "",     "raw",  ""),
     "order_history":        ("",      "",     "ra",   ""),
     "national_calendars":   ("",      "",     "ra",   ""),
     "work_calendars":       ("",      "",     "ra",   ""),
@@ -84,6 +89,7 @@ UPDATABLE_COLUMNS = {
 """Where a service may change some columns of a row and no others."""
 
 APPEND_ONLY = [
+    "order_lifecycles",
     "national_calendars",
     "work_calendars",
     "work_hours",
