@@ -29,16 +29,22 @@ async def refuse_parties(connection: Any, caller: Identity, order_id: UUID) -> N
         raise PartyToOrder
 
 
+# The work of an order that was merged into another was done there.
 _IS_PARTY = """
 SELECT EXISTS (
     SELECT FROM orders o
     LEFT JOIN residents r ON r.tenant_id = o.tenant_id AND r.id = o.resident_id
-    WHERE o.tenant_id = $1 AND o.id = $2 AND (o.assignee_id = $3 OR r.account_id = $3)
-) OR EXISTS (
-    SELECT FROM order_helpers h WHERE h.tenant_id = $1 AND h.order_id = $2 AND h.account_id = $3
-) OR EXISTS (
-    SELECT FROM order_history h
-    WHERE h.tenant_id = $1 AND h.order_id = $2 AND h.actor_id = $3
-        AND h.action IN ('accept', 'take_over', 'start', 'complete')
+    WHERE o.tenant_id = $1 AND o.id = $2 AND (
+        o.assignee_id = $3 OR r.account_id = $3
+        OR EXISTS (
+            SELECT FROM order_helpers h
+            WHERE h.tenant_id = $1 AND h.order_id IN (o.id, o.merged_into) AND h.account_id = $3
+        )
+        OR EXISTS (
+            SELECT FROM order_history h
+            WHERE h.tenant_id = $1 AND h.order_id IN (o.id, o.merged_into) AND h.actor_id = $3
+                AND h.action IN ('accept', 'take_over', 'start', 'complete')
+        )
+    )
 )
 """

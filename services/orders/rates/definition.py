@@ -1,7 +1,7 @@
 """What the three rates are, in words; `facts.py` says the same in SQL.
 
-The trade divides by orders dispatched (响应率) and by people called back (解决率, 满意率), and publishes monthly; there is
-no national formula. Ours, so that nobody can improve a number by leaving something undone:
+The trade divides by orders dispatched (响应率) and by people called back (解决率, 满意率) and publishes monthly; there
+is no national formula. Ours, so that nobody can improve a number by leaving something undone:
 
 * an order belongs to the response rate by the day it was placed, so that one which nobody accepts is not forgotten
 * it belongs to the other two by the day its work was completed last; work that is being done again is not complete
@@ -24,7 +24,8 @@ def definition_of(satisfied_stars: int, response_hours: int) -> RatesDefinition:
             name="响应率",
             counts_by="placed_at",
             definition=(
-                f"期内下单且已派出的订单中，按接单时限接单的占比；未约定接单时限的，以首次派单后 {response_hours} 小时内接单为准。"
+                "期内下单且已派出的订单中，按接单时限接单的占比；"
+                f"未约定接单时限的，以首次派单后 {response_hours} 小时内接单为准。"
                 "仍在时限内、以及时限未到即撤销或合并的不计入。"
             ),
             definition_en=(

@@ -26,7 +26,7 @@ from services.orders.rates.exclusions.schemas import (
 async def ask_exclusion(connection: Any, caller: Identity, order_id: UUID, body: ExclusionRequest) -> ExclusionRead:
     """By who dispatches in the area. Raises OrderNotFound, Forbidden, ExclusionExists."""
     order = await _locked(connection, caller, order_id)
-    if not policy.may_ask(caller, order.facts):
+    if not policy.may_ask(order.facts):
         raise Forbidden
     if await connection.fetchval(_STANDS, caller.tenant_id, order.id):
         raise ExclusionExists
@@ -46,7 +46,7 @@ async def review_exclusion(
     Raises OrderNotFound, Forbidden, ExclusionNotFound, ExclusionDecided, OwnExclusion, PartyToOrder.
     """
     order = await _locked(connection, caller, order_id)
-    if not caller.is_one_of(policy.REVIEWING_ROLES, order.facts.ancestor_ids):
+    if not policy.may_review(order.facts):
         raise Forbidden
     standing = await _standing(connection, caller, order.id, exclusion_id)
     if standing["asked_by"] == caller.account_id:
@@ -66,11 +66,10 @@ async def withdraw_exclusion(
     Raises OrderNotFound, Forbidden, ExclusionNotFound, ExclusionDecided.
     """
     order = await _locked(connection, caller, order_id)
-    if not policy.may_ask(caller, order.facts):
+    if not policy.may_ask(order.facts):
         raise Forbidden
     standing = await _standing(connection, caller, order.id, exclusion_id)
-    reviews = caller.is_one_of(policy.REVIEWING_ROLES, order.facts.ancestor_ids)
-    if standing["asked_by"] != caller.account_id and not reviews:
+    if standing["asked_by"] != caller.account_id and not policy.may_review(order.facts):
         raise Forbidden
     if standing["last_outcome"] in {ExclusionOutcome.REFUSED, ExclusionOutcome.WITHDRAWN}:
         raise ExclusionDecided
