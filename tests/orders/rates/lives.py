@@ -60,7 +60,8 @@ def random_life(chance: Random, units: list[UUID], earlier: list[Life]) -> Life:
     if life.stage == "done" and chance.random() < 0.3:
         life.cancelled_at = placed_at + timedelta(minutes=chance.randint(0, 60 * 60))
         life.events.append(("cancel", life.cancelled_at))
-    if life.stage in {"verify", "close", "done"} and chance.random() < 0.85:
+    likely = {"verify": 0.85, "close": 0.85, "done": 0.85, "handle": 0.3}  # a life of its own may lead back to work
+    if chance.random() < likely.get(life.stage, 0):
         life.completed_at = now - timedelta(minutes=chance.randint(0, 4 * 24 * 60))
     life.clocks = [chance.choice(CLOCK_STATES) for _ in range(chance.choice([0, 0, 0, 1, 2]))]
     for _ in range(chance.choice([0, 1, 1, 2, 3])):
