@@ -51,8 +51,8 @@ async def _compare(
     read = await rates(world, "district_admin", **query)
     for measure in MEASURES:
         asked = Asked(
-            measure, areas, date.fromisoformat(query["from"]), date.fromisoformat(query["until"]), query.get("kind"), query["group_by"],
-            query["satisfied_stars"], query["response_hours"],
+            measure, areas, date.fromisoformat(query["from"]), date.fromisoformat(query["until"]), query.get("kind"),
+            query["group_by"], query["satisfied_stars"], query["response_hours"],
         )  # fmt: skip
         expected = counts(lives, asked, world, compared)
         for name, outcomes in PARTS.items():
