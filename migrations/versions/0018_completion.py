@@ -237,9 +237,15 @@ def upgrade() -> None:
         " AND (OLD.completed_at IS DISTINCT FROM NEW.completed_at OR OLD.stage <> NEW.stage))"
         " EXECUTE FUNCTION follow_up_track()"
     )
+    op.execute(  # what is taken over from elsewhere
+        "CREATE TRIGGER follow_up_track_new AFTER INSERT ON orders FOR EACH ROW"
+        " WHEN (NEW.completed_at IS NOT NULL AND NEW.stage IN ('verify', 'close'))"
+        " EXECUTE FUNCTION follow_up_track()"
+    )
 
 
 def downgrade() -> None:
+    op.execute("DROP TRIGGER follow_up_track_new ON orders")
     op.execute("DROP TRIGGER follow_up_track ON orders")
     op.execute("DROP TRIGGER order_answer_follow_history ON order_history")
     for function in reversed(FUNCTIONS):

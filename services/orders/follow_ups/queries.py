@@ -69,10 +69,11 @@ ORDER BY (w.source = 'resident') DESC, w.sequence DESC LIMIT 1
 """
 """Of an order `o`: the answer that counts. The resident's own goes before a call-back's, the last before others."""
 _ANSWERS = f"""
-SELECT w.sequence, w.round, w.source, w.solved, w.stars, w.words, w.account_id, w.at,
-    (SELECT c.name FROM accounts c WHERE c.id = w.account_id) AS account_name,
+SELECT w.sequence, w.round, w.source, w.solved, w.stars, w.words, c.id AS account_id, c.name AS account_name, w.at,
     COALESCE(w.sequence = (SELECT s.sequence FROM ({STANDING_ANSWER}) AS s), false) AS counts
-FROM orders o JOIN order_answers w ON w.tenant_id = o.tenant_id AND w.order_id = o.id
+FROM orders o
+JOIN order_answers w ON w.tenant_id = o.tenant_id AND w.order_id = o.id
+LEFT JOIN accounts c ON c.id = w.account_id AND NOT (o.is_anonymous AND w.source = 'resident')
 WHERE o.tenant_id = $1 AND o.id = $2 AND w.sequence > $3
 ORDER BY w.sequence LIMIT $4
 """  # noqa: S608 (put together from our own literals)

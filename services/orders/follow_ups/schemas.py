@@ -50,7 +50,7 @@ class AnswerRead(Answer):
     stars: int | None
     words: str | None
     account_id: UUID | None
-    """Who gave it, or who called."""
+    """Who gave it, or who called; null where the order is anonymous."""
     account_name: str | None
     at: datetime
 

@@ -57,6 +57,13 @@ async def test_are_for_who_sees_the_orders_details(world: World) -> None:
     assert found == {"zhang": 200, "grid_worker": 200, "member": 403, "neighbour": 404, "other_dispatcher": 404}
 
 
+async def test_do_not_name_who_asked_without_a_name(world: World) -> None:
+    order = await world.rated_order()
+    await world.connection.execute("UPDATE orders SET is_anonymous = true WHERE tenant_id = $1", world.tenant_id)
+    (answer,) = await answers(world, order["id"])
+    assert (answer["account_id"], answer["account_name"], answer["stars"]) == (None, None, 5)
+
+
 async def test_nobody_writes_an_answer_but_for_an_order(world: World) -> None:
     before = clock.now()
     order = await world.rated_order()

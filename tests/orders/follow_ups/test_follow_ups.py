@@ -3,11 +3,13 @@
 import asyncio
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from models.identity import Role
 from services.chassis import clock
+from services.chassis.schemas import new_id
 from services.orders.follow_ups.actions import MOST_ATTEMPTS
 from services.orders.follow_ups.queries import CALLED_WITHIN, past_follow_ups
 from tests.orders.follow_ups.test_answers import answers, done_again
@@ -195,6 +197,29 @@ class TestDue:
         await world.act(order["id"], "dispatcher", "close")
         await world.act(order["id"], "zhang", "reopen", {"reason": "没有解决"})
         assert await due(world) == []
+
+    async def test_nobody_is_sent_to_call_who_has_no_name(self, world: World) -> None:
+        order = await world.order()
+        await world.connection.execute("UPDATE orders SET is_anonymous = true WHERE tenant_id = $1", world.tenant_id)
+        await world.act(order["id"], "dispatcher", "dispatch", {"assignee_id": str(world.member.account_id)})
+        await world.act(order["id"], "member", "accept")
+        await world.act(order["id"], "member", "complete", {"note": "电线已整理"})
+        assert await due(world) == []
+
+    async def test_what_came_in_completed_is_to_be_asked_about(self, world: World) -> None:
+        """From another system, or out of a demonstration."""
+        done, now = await world.completed_order(), clock.now()
+        await world.connection.execute("DELETE FROM due_follow_ups WHERE tenant_id = $1", world.tenant_id)
+        copied = [new_id() for _ in range(3)]
+        for order_id, stage, completed_at in zip(copied, ("verify", "done", "handle"), (now, now, None), strict=True):
+            await world.connection.execute(
+                "INSERT INTO orders (tenant_id, id, kind, state, stage, lifecycle_version, area_id, community_id,"
+                " resident_id, placed_by, assignee_id, description, contact_name, address, placed_at, completed_at)"
+                " SELECT tenant_id, $2, kind, state, $3, lifecycle_version, area_id, community_id, resident_id,"
+                " placed_by, assignee_id, description, contact_name, address, placed_at, $4 FROM orders WHERE id = $1",
+                UUID(done["id"]), order_id, stage, completed_at,
+            )  # fmt: skip
+        assert [one["order_id"] for one in await due(world)] == [str(copied[0])]
 
     async def test_pages_have_everything_once(self, world: World) -> None:
         orders = [await world.completed_order() for _ in range(5)]
