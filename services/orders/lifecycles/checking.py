@@ -9,31 +9,35 @@ from services.orders.lifecycles.definition import BEFORE, Lifecycle, Need, State
 from services.orders.lifecycles.effects import (
     BY_THE_SYSTEM_ALONE,
     EFFECTS,
+    HAS_IT,
     PLAIN_MOVES,
+    SAYS_NO_REASON,
     TAKEN_BY_ACCEPTING,
+    TAKES_PHOTOS,
     TIMED,
 )
 from services.orders.lifecycles.faults import Fault, fault_at
 from services.orders.lifecycles.reaching import (
-    came_from,
-    can_be_counted_on,
     can_be_taken,
+    counting_on,
     edges,
     ends_of,
+    is_taken_by_system,
     leading_to,
     reached_from,
 )
-from services.orders.lifecycles.wording import PEOPLE, STAGES, stage_names
+from services.orders.lifecycles.wording import STAGES, stage_names
+from services.orders.orders.policy import PREDICATES
 
 RESERVED_ACTIONS = frozenset({"place", "steps", "clocks", "history", "extensions", "lifecycle"})
 """Mean something else behind an order's address."""
 
 
-def faults_of(lifecycle: Lifecycle, predicates: Collection[str] = PEOPLE) -> list[Fault]:
-    """Empty when orders can live by it. In the order of the definition; `predicates` are the known ones."""
+def faults_of(lifecycle: Lifecycle) -> list[Fault]:
+    """Empty when orders can live by it."""
     found = [
         *_faults_of_states(lifecycle),
-        *_faults_of_steps(lifecycle, predicates),
+        *_faults_of_steps(lifecycle),
         *_faults_of_timers(lifecycle),
         *_faults_of_ways(lifecycle),
         *_faults_of_clocks(lifecycle),
@@ -62,7 +66,7 @@ def _faults_of_states(lifecycle: Lifecycle) -> Iterator[Fault]:
         named.setdefault(state.name, state.id)
 
 
-def _faults_of_steps(lifecycle: Lifecycle, predicates: Collection[str]) -> Iterator[Fault]:
+def _faults_of_steps(lifecycle: Lifecycle) -> Iterator[Fault]:
     states = _known(lifecycle)
     names: dict[str, str] = {}
     yield from _faults_of_repeated_steps(lifecycle)
@@ -77,7 +81,7 @@ def _faults_of_steps(lifecycle: Lifecycle, predicates: Collection[str]) -> Itera
                 yield fault_at(f"{place}.from_states[{number}]", "unknown_state", name=name)
         if step.to_state not in (None, BEFORE) and step.to_state not in states:
             yield fault_at(f"{place}.to_state", "unknown_state", name=step.to_state)
-        yield from _faults_of_people(place, step, predicates)
+        yield from _faults_of_people(place, step)
         yield from _faults_of_needs(place, step)
         yield from _faults_of_effect(place, step, states)
         yield from _faults_of_before(place, step, lifecycle, states)
@@ -92,9 +96,9 @@ def _faults_of_repeated_steps(lifecycle: Lifecycle) -> Iterator[Fault]:
                 yield fault_at(place, "duplicate_step", state=name, action=step.action, other=other)
 
 
-def _faults_of_people(place: str, step: Transition, predicates: Collection[str]) -> Iterator[Fault]:
+def _faults_of_people(place: str, step: Transition) -> Iterator[Fault]:
     for number, name in enumerate(step.who):
-        if name not in predicates:
+        if name not in PREDICATES:
             yield fault_at(f"{place}.who[{number}]", "unknown_predicate", name=name)
         elif name in step.who[:number]:
             yield fault_at(f"{place}.who[{number}]", "named_twice", name=name)
@@ -102,6 +106,8 @@ def _faults_of_people(place: str, step: Transition, predicates: Collection[str])
             yield fault_at(f"{place}.who[{number}]", "needs_a_person", action=step.action)
         if name != "is_system" and step.action in BY_THE_SYSTEM_ALONE:
             yield fault_at(f"{place}.who[{number}]", "only_the_system", action=step.action)
+        if name not in HAS_IT and step.action == OrderAction.COMPLETE:
+            yield fault_at(f"{place}.who[{number}]", "without_assignee")
 
 
 def _is_for_people(action: str) -> bool:
@@ -112,10 +118,21 @@ def _faults_of_needs(place: str, step: Transition) -> Iterator[Fault]:
     for number, need in enumerate(step.needs):
         if need in step.needs[:number]:
             yield fault_at(f"{place}.needs[{number}]", "named_twice", name=need.value)
-        if need == Need.EVIDENCE and step.action != OrderAction.COMPLETE:
-            yield fault_at(f"{place}.needs[{number}]", "evidence_elsewhere")
-        if need == Need.REASON and "is_system" in step.who:
-            yield fault_at(f"{place}.needs[{number}]", "system_gives_no_reason")
+        elif fault := _unfulfillable(need, step):
+            yield fault_at(f"{place}.needs[{number}]", fault, action=step.action)
+
+
+def _unfulfillable(need: Need, step: Transition) -> str | None:
+    match need:
+        case Need.EVIDENCE if step.action in EFFECTS and step.action not in TAKES_PHOTOS:
+            return "evidence_elsewhere"
+        case Need.REASON if step.action in SAYS_NO_REASON:
+            return "no_place_for_reason"
+        case Need.REASON if is_taken_by_system(step) and step.action not in BY_THE_SYSTEM_ALONE:
+            return "system_gives_no_reason"
+        case Need.SECOND_PERSON if HAS_IT.issuperset(step.who):
+            return "nobody_second"
+    return None
 
 
 def _faults_of_effect(place: str, step: Transition, states: dict[str, State]) -> Iterator[Fault]:
@@ -171,8 +188,11 @@ def _in_words(name: str, stages: frozenset[OrderStage]) -> dict[str, str]:
 
 
 def _faults_of_before(place: str, step: Transition, lifecycle: Lifecycle, states: dict[str, State]) -> Iterator[Fault]:
-    if step.action == OrderAction.SHELVE and step.to_state in states and not states[str(step.to_state)].pauses:
-        yield fault_at(f"{place}.to_state", "does_not_pause")
+    if step.action == OrderAction.SHELVE and step.to_state in states:
+        if not states[str(step.to_state)].pauses:
+            yield fault_at(f"{place}.to_state", "does_not_pause")
+        if lifecycle.step(OrderAction.RESUME, str(step.to_state)) is None:
+            yield fault_at(f"{place}.to_state", "nobody_resumes", state=step.to_state)
     if step.to_state != BEFORE:
         return
     for number, name in enumerate(step.from_states):
@@ -181,11 +201,13 @@ def _faults_of_before(place: str, step: Transition, lifecycle: Lifecycle, states
 
 
 def _remembers_before(state: State, lifecycle: Lifecycle, states: dict[str, State]) -> bool:
-    """Only what shelving left behind is remembered, so nothing else leads into the state."""
+    """Shelving alone writes down where the order was."""
+    entries = [step for step in lifecycle.transitions if step.to_state == state.id]
     return (
         state.pauses
         and state.id != lifecycle.initial.id
-        and not any(name in states and states[name].pauses for name in came_from(lifecycle, state.id))
+        and all(step.action == OrderAction.SHELVE for step in entries)
+        and not any(name in states and states[name].pauses for step in entries for name in step.from_states)
     )
 
 
@@ -215,11 +237,12 @@ def _faults_of_timer(place: str, step: Transition) -> Iterator[Fault]:
 
 def _faults_of_ways(lifecycle: Lifecycle) -> Iterator[Fault]:
     yield from _faults_of_passing_on(lifecycle)
+    yield from _faults_of_following(lifecycle)
     ends = set(ends_of(lifecycle))
     taken = set(edges(lifecycle, can_be_taken))
     reached = reached_from(lifecycle.initial.id, taken)
     ending = leading_to(ends, taken)
-    without_fail = leading_to(ends, set(edges(lifecycle, can_be_counted_on)))
+    without_fail = leading_to(ends, set(edges(lifecycle, counting_on(lifecycle))))
     for index, state in enumerate(lifecycle.states):
         if state.id not in reached:
             yield fault_at(f"states[{index}]", "unreachable_state", name=state.id)
@@ -243,6 +266,14 @@ def _faults_of_passing_on(lifecycle: Lifecycle) -> Iterator[Fault]:
                 yield fault_at(f"{place}.from_states[{number}]", "leaves_final", state=name)
             if not can_be_taken(step, states[name]) and set(step.who) != {"is_system"}:
                 yield fault_at(f"{place}.who", "nobody_there", state=name)
+
+
+def _faults_of_following(lifecycle: Lifecycle) -> Iterator[Fault]:
+    """What the system does to the orders that were merged into another, once that one is over."""
+    for index, state in enumerate(lifecycle.states):
+        for action in (OrderAction.FOLLOW, OrderAction.UNMERGE):
+            if state.stage == OrderStage.FOLLOW and lifecycle.step(action, state.id) is None:
+                yield fault_at(f"states[{index}]", "left_behind", state=state.id, action=action.value)
 
 
 def _faults_of_clocks(lifecycle: Lifecycle) -> Iterator[Fault]:

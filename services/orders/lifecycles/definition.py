@@ -108,7 +108,10 @@ class Lifecycle(Part):
         return frozenset(fact for step in self.transitions if step.action == action for fact in step.who)
 
     def compiled(self) -> dict[str, Any]:
-        """`steps[action][state]`, `actions` in order, `who[action]`, `timers[state]`, `states[state]`, `limits`, `initial`."""
+        """As `order_step` looks things up: `steps[action][state]`, `who[action]`, `timers[state]`, `states[state]`.
+
+        `actions` are in the order of the definition.
+        """
         steps: dict[str, dict[str, Any]] = {}
         timers: dict[str, dict[str, Any]] = {}
         for one in self.transitions:

@@ -47,7 +47,7 @@ ASKING, DOING, STEERING, SYSTEM = "#b45309", "#15803d", "#1d4ed8", "#7c3aed"
 PARTIES = {ASKING: "居民一方", DOING: "办理一方", STEERING: "社区一方", SYSTEM: "系统自动"}
 _PARTY = {
     **dict.fromkeys(("is_requester", "is_family_placer", "stands_in", "is_proxy"), ASKING),
-    **dict.fromkeys(("is_dispatcher", "is_senior", "is_overseer", "is_verifier"), STEERING),
+    **dict.fromkeys(("is_dispatcher", "is_senior", "is_overseer"), STEERING),
     "is_system": SYSTEM,
 }
 """Everybody else works on the order."""

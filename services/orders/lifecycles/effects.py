@@ -69,17 +69,25 @@ EFFECTS: dict[OrderAction, Effect] = {
 PLAIN_MOVES: dict[OrderStage, frozenset[OrderStage]] = {
     _RECEIVE:  frozenset({_RECEIVE, _DISPATCH, _DONE}),
     _DISPATCH: frozenset({_RECEIVE, _DISPATCH, _DONE}),
-    _HANDLE:   frozenset({_HANDLE, _DONE}),
+    _HANDLE:   frozenset({_RECEIVE, _DISPATCH, _HANDLE, _DONE}),
     _VERIFY:   frozenset({_VERIFY, _CLOSE, _DONE}),
     _CLOSE:    frozenset({_VERIFY, _CLOSE, _DONE}),
     _FOLLOW:   frozenset({_FOLLOW}),
     _DONE:     frozenset(),
 }  # fmt: skip
-"""What a district's own step may do: it moves the order and writes nothing; who has it and what was done stays true."""
+"""What a district's own step may do: it moves the order, which nobody has where it waits, and writes nothing else."""
 
 TAKEN_BY_ACCEPTING = frozenset({A.DISPATCH, A.TRANSFER, A.LAPSE})
 """Where these lead, somebody must be able to accept."""
 BY_THE_SYSTEM_ALONE = frozenset({A.LAPSE, A.FOLLOW})
 """Taken when a lease runs out, and when the main order comes to rest; neither waits a fixed time."""
-TIMED = frozenset({A.TRIAGE, A.REJECT, A.CANCEL, A.START, A.RESUME, A.CLOSE})
+TIMED = frozenset({A.TRIAGE, A.RETURN, A.REJECT, A.DISPATCH, A.DECLINE, A.HAND_BACK, A.RESUME, A.CLOSE, A.CANCEL})
 """Of the actions with an effect, those that may also come by themselves: the others carry a person's decision."""
+UNCERTAIN = frozenset({A.ACCEPT, A.TRANSFER, A.LAPSE, A.MERGE, A.REOPEN})
+"""May be impossible although the lifecycle has them: nobody is free, the limit is reached, there is no other order."""
+SAYS_NO_REASON = frozenset({A.ACCEPT, A.JOIN, A.LEAVE, A.START, A.RESUME, A.VERIFY, A.CLOSE})
+"""Their bodies have no place for one."""
+TAKES_PHOTOS = frozenset({A.COMPLETE})
+"""And every step of a district's own."""
+HAS_IT = frozenset({"is_assignee", "is_helper"})
+"""Where somebody is that, the order is in somebody's hands."""

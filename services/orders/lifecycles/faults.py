@@ -100,10 +100,23 @@ WORDS = {
     ),
     "does_not_pause": Wording("挂账须转入暂停计时的状态。", "shelve leads to a state that pauses."),
     "nowhere_before": Wording(
-        "@before 只能用于暂停计时的状态 {state}，且须从不暂停的状态进入。",
-        "@before is for states that pause and are entered from states that do not; {state} is not one.",
+        "@before 只能用于 {state} 这类状态：暂停计时，且只能由 shelve 从不暂停的状态进入。",
+        "@before needs a state that pauses and that only shelve leads to, from states that do not; {state} is not one.",
     ),
-    "evidence_elsewhere": Wording("只有办结（complete）可以要求凭证。", "Only complete asks for evidence."),
+    "no_place_for_reason": Wording("{action} 不能附理由。", "{action} has no place for a reason."),
+    "nobody_second": Wording(
+        "须由非经办人执行，而 who 中只有经办人。", "It needs a second person, and who has only those who work on it."
+    ),
+    "without_assignee": Wording(
+        "只有承办人（is_assignee、is_helper）能办结：否则可能无人承办而已办结。",
+        "Only who has the order completes it (is_assignee, is_helper): else it could be done by nobody.",
+    ),
+    "nobody_resumes": Wording("{state} 下没有恢复（resume）动作。", "Nothing resumes an order in {state}."),
+    "left_behind": Wording(
+        "主单了结后，{state} 下的订单须能执行 {action}。",
+        "When the main order is over, the system must be able to {action} one in {state}.",
+    ),
+    "evidence_elsewhere": Wording("{action} 不能附凭证。", "{action} takes no photos."),
     "runs_and_met": Wording(
         "{target} 时限不能在同一状态下既计时又视为达成。", "{target} cannot run and be met in one state."
     ),

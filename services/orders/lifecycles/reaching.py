@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 from models.orders import OrderAction, OrderStage
 from services.orders.lifecycles.definition import BEFORE, Lifecycle, State, Transition
-from services.orders.lifecycles.effects import BY_THE_SYSTEM_ALONE, WAITING
+from services.orders.lifecycles.effects import BY_THE_SYSTEM_ALONE, HAS_IT, UNCERTAIN, WAITING
 
 NEEDS_SOMEBODY_AT_IT = frozenset({"is_assignee", "is_helper", "is_assisting"})
 """Nobody is that while an order waits to be received or dispatched."""
-ALWAYS_THERE = frozenset({"is_dispatcher", "is_senior", "is_overseer", "is_verifier"})
+ALWAYS_THERE = frozenset({"is_dispatcher", "is_senior", "is_overseer"})
 """Who answers for an area. The person whose need it is, or who does it, may move away."""
 
 
@@ -30,12 +30,27 @@ def can_be_taken(step: Transition, state: State) -> bool:
     )
 
 
-def can_be_counted_on(step: Transition, state: State) -> bool:
+def counting_on(lifecycle: Lifecycle) -> Taking:
     """By somebody who is always there, or by the system without fail."""
-    del state
-    if not ALWAYS_THERE.isdisjoint(step.who):
-        return True
-    return is_taken_by_system(step) and step.action != OrderAction.LAPSE
+
+    def can_be_counted_on(step: Transition, state: State) -> bool:
+        if step.action in UNCERTAIN:
+            return False
+        if not ALWAYS_THERE.isdisjoint(step.who):
+            return True
+        if (
+            is_taken_by_system(step) and step.action != OrderAction.DISPATCH
+        ):  # what came back too often waits for a senior
+            return True
+        return not HAS_IT.isdisjoint(step.who) and _can_be_taken_over(lifecycle, state)
+
+    return can_be_counted_on
+
+
+def _can_be_taken_over(lifecycle: Lifecycle, state: State) -> bool:
+    """Whether somebody who is always there can become the one who has it, in this state."""
+    step = lifecycle.step(OrderAction.TAKE_OVER, state.id)
+    return step is not None and step.to_state == state.id and not ALWAYS_THERE.isdisjoint(step.who)
 
 
 def is_taken_by_system(step: Transition) -> bool:

@@ -32,11 +32,11 @@ PEOPLE = {
     "is_assisting": Wording("协办人", "who assists"),
     "is_unit_member": Wording("单位成员", "unit member"),
     "is_unit_leader": Wording("单位负责人", "unit leader"),
+    "is_assisting_unit_member": Wording("协办单位成员", "assisting unit's member"),
     "is_server": Wording("服务人员", "who serves the area"),
     "is_dispatcher": Wording("派单员", "dispatcher"),
     "is_senior": Wording("上级", "senior"),
     "is_overseer": Wording("社区人员", "community staff"),
-    "is_verifier": Wording("核查员", "verifier"),
     "is_system": Wording("系统", "the system"),
 }
 
