@@ -1,6 +1,6 @@
 """Orders that live by a lifecycle, in plain Python: who may do what, what it does, and what comes by itself.
 
-It knows nothing of SQL, of areas or of clocks that tick: the people it is given say of themselves what they are, and the
+It knows nothing of SQL, areas or clocks that tick: the people it is given say of themselves what they are, and the
 moment is a number of minutes. What it refuses it refuses by the code of the problem.
 """
 
