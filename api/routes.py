@@ -19,6 +19,7 @@ ROUTES: Final[Mapping[str, str]] = {
     "/v1/clock-policies": "orders",
     "/v1/clocks": "orders",
     "/v1/files": "orders",
+    "/v1/lifecycles": "orders",
     "/v1/order-kinds": "orders",
     "/v1/orders": "orders",
     "/v1/work-calendar": "orders",

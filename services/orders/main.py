@@ -14,6 +14,7 @@ from services.orders.clocks.work_calendar import endpoints as work_calendar
 from services.orders.files import endpoints as files
 from services.orders.files.store import FolderStore
 from services.orders.kinds import endpoints as kinds
+from services.orders.lifecycles import endpoints as lifecycles
 from services.orders.orders import endpoints as orders
 from services.orders.orders.actions import OrderCommands
 from services.orders.orders.timing import TimerKeeper
@@ -28,6 +29,8 @@ def create_app(settings: Settings) -> FastAPI:
             orders.router,
             files.router,
             kinds.router,
+            lifecycles.router,
+            lifecycles.kind_router,
             clocks.order_router,
             clocks.router,
             clock_policies.router,
