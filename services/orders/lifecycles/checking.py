@@ -84,7 +84,7 @@ def _faults_of_steps(lifecycle: Lifecycle) -> Iterator[Fault]:
         yield from _faults_of_people(place, step)
         yield from _faults_of_needs(place, step)
         yield from _faults_of_effect(place, step, states)
-        yield from _faults_of_before(place, step, lifecycle, states)
+        yield from _faults_of_pausing(place, step, lifecycle, states)
 
 
 def _faults_of_repeated_steps(lifecycle: Lifecycle) -> Iterator[Fault]:
@@ -187,7 +187,7 @@ def _in_words(name: str, stages: frozenset[OrderStage]) -> dict[str, str]:
     return {f"{name}_zh": said.zh, name: " or ".join(stage.value for stage in STAGES if stage in stages)}
 
 
-def _faults_of_before(place: str, step: Transition, lifecycle: Lifecycle, states: dict[str, State]) -> Iterator[Fault]:
+def _faults_of_pausing(place: str, step: Transition, lifecycle: Lifecycle, states: dict[str, State]) -> Iterator[Fault]:
     if step.action == OrderAction.SHELVE and step.to_state in states:
         if not states[str(step.to_state)].pauses:
             yield fault_at(f"{place}.to_state", "does_not_pause")
@@ -196,19 +196,8 @@ def _faults_of_before(place: str, step: Transition, lifecycle: Lifecycle, states
     if step.to_state != BEFORE:
         return
     for number, name in enumerate(step.from_states):
-        if name in states and not _remembers_before(states[name], lifecycle, states):
+        if name in states and not states[name].pauses:
             yield fault_at(f"{place}.from_states[{number}]", "nowhere_before", state=name)
-
-
-def _remembers_before(state: State, lifecycle: Lifecycle, states: dict[str, State]) -> bool:
-    """Shelving alone writes down where the order was."""
-    entries = [step for step in lifecycle.transitions if step.to_state == state.id]
-    return (
-        state.pauses
-        and state.id != lifecycle.initial.id
-        and all(step.action == OrderAction.SHELVE for step in entries)
-        and not any(name in states and states[name].pauses for step in entries for name in step.from_states)
-    )
 
 
 def _faults_of_timers(lifecycle: Lifecycle) -> Iterator[Fault]:

@@ -21,7 +21,7 @@ Words = Annotated[str, *text_of(20)]
 EnglishWords = Annotated[str, *text_of(40)]
 
 BEFORE = "@before"
-"""As `to_state`: back to where the order was before it came here."""
+"""As `to_state`, out of a state that pauses: back to where the order was before it paused."""
 
 
 class Need(StrEnum):

@@ -100,8 +100,7 @@ WORDS = {
     ),
     "does_not_pause": Wording("挂账须转入暂停计时的状态。", "shelve leads to a state that pauses."),
     "nowhere_before": Wording(
-        "@before 只能用于 {state} 这类状态：暂停计时，且只能由 shelve 从不暂停的状态进入。",
-        "@before needs a state that pauses and that only shelve leads to, from states that do not; {state} is not one.",
+        "@before 只能用于暂停计时的状态，{state} 不是。", "@before is for states that pause; {state} does not."
     ),
     "no_place_for_reason": Wording("{action} 不能附理由。", "{action} has no place for a reason."),
     "nobody_second": Wording(

@@ -73,10 +73,18 @@ def targets(lifecycle: Lifecycle, step: Transition, from_state: str) -> Sequence
     return came_from(lifecycle, from_state) if step.to_state == BEFORE else (step.to_state,)
 
 
-def came_from(lifecycle: Lifecycle, state: str) -> Sequence[str]:
-    """The other states from which an order comes into this one."""
-    entries = (step.from_states for step in lifecycle.transitions if step.to_state == state)
-    return tuple(dict.fromkeys(name for names in entries for name in names if name != state))
+def came_from(lifecycle: Lifecycle, paused: str) -> Sequence[str]:
+    """The states that do not pause from which an order comes into this one, straight or from pause to pause."""
+    pausing = {state.id for state in lifecycle.states if state.pauses}
+    between = [
+        Edge(name, step.to_state)
+        for step in lifecycle.transitions
+        if step.to_state in pausing
+        for name in pausing.intersection(step.from_states)
+    ]
+    pauses = leading_to({paused}, between)
+    into = [step for step in lifecycle.transitions if step.to_state in pauses]
+    return tuple(dict.fromkeys(name for step in into for name in step.from_states if name not in pausing))
 
 
 def reached_from(start: str, ways: Collection[Edge]) -> set[str]:

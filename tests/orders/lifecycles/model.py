@@ -167,7 +167,7 @@ class ModelOrder:
             self.closed_at = self.now
         if step.action in _EFFECTS:
             _EFFECTS[step.action](self, person, carried)
-        if step.action == "shelve":
+        if step.to_state is not None and self._pauses(self.state) and not self._pauses(before.state):
             self.resumes_to = before.state
         self._open_or_shut_the_pool()
         if step.to_state is not None:
@@ -175,9 +175,12 @@ class ModelOrder:
             self._wind_up_specially(step.action, before, carried)
         self._take_others_along(step.action, before, carried)
 
+    def _pauses(self, state: str) -> bool:
+        return self.life.state(state).pauses
+
     def _open_or_shut_the_pool(self) -> None:
         missing = self.assignee is None or len(self.helpers) < self.helpers_wanted - 1
-        self.is_in_pool = self.stage == OrderStage.HANDLE and not self.life.state(self.state).pauses and missing
+        self.is_in_pool = self.stage == OrderStage.HANDLE and not self._pauses(self.state) and missing
 
     def _wind_up(self) -> None:
         timed = [step for step in self.life.steps_from(self.state) if step.after_minutes is not None]
@@ -304,7 +307,8 @@ def _complete(order: ModelOrder, _: Person, __: Carried) -> None:
     order.is_completed = True
 
 
-def _redo(order: ModelOrder, _: Person, __: Carried) -> None:
+def _redo(order: ModelOrder, person: Person, carried: Carried) -> None:
+    _unmerge(order, person, carried)
     order.redos += 1
     order.is_escalated, order.is_completed = False, False
 
@@ -313,7 +317,8 @@ def _rate(order: ModelOrder, _: Person, __: Carried) -> None:
     order.rated_at = order.now
 
 
-def _reopen(order: ModelOrder, _: Person, __: Carried) -> None:
+def _reopen(order: ModelOrder, person: Person, carried: Carried) -> None:
+    _unmerge(order, person, carried)
     order.redos += 1
     order.is_escalated = order.redos > order.life.limits.redos
 

@@ -236,10 +236,6 @@ REFUSED: dict[str, tuple[Change, str, str]] = {
         lambda d: d["transitions"].append(new_step("undo", ["completed"], BEFORE)),
         "nowhere_before", f"transitions[{N}].from_states[0]",
     ),
-    "coming to the shelf by another way": (
-        lambda d: d["transitions"].append(new_step("park", ["accepted"], "shelved")),
-        "nowhere_before", f"transitions[{at(definition(), 'resume')}].from_states[0]",
-    ),
     "shelving what nothing resumes": (
         lambda d: step(d, "resume").update(action="unshelve"),
         "nobody_resumes", f"transitions[{at(definition(), 'shelve')}].to_state",
@@ -320,6 +316,11 @@ ACCEPTED: dict[str, Change] = {
         d["transitions"].pop(at(d, "close", "verified")),
         [one["from_states"].remove("verified") for one in d["transitions"] if "verified" in one["from_states"]],
         [d["states"].remove(state(d, name)) for name in ("verified", "merged")],
+    ),
+    "coming to the shelf by another way, and from pause to pause": lambda d: (
+        d["states"].append(new_state("parked", "handle", pauses=True)),
+        d["transitions"].append(new_step("park", ["accepted", "shelved"], "parked")),
+        d["transitions"].append(new_step("unpark", ["parked"], BEFORE)),
     ),
     "shelving that ends by itself": lambda d: step(d, "resume").update(
         who=["is_dispatcher", "is_system"], after_minutes=30 * 24 * 60
