@@ -20,6 +20,7 @@ ROUTES: Final[Mapping[str, str]] = {
     "/v1/clocks": "orders",
     "/v1/files": "orders",
     "/v1/follow-ups": "orders",
+    "/v1/lifecycles": "orders",
     "/v1/order-kinds": "orders",
     "/v1/orders": "orders",
     "/v1/rate-exclusions": "orders",

@@ -16,6 +16,7 @@ from services.orders.files.store import FolderStore
 from services.orders.follow_ups import endpoints as follow_ups
 from services.orders.follow_ups.queries import past_follow_ups
 from services.orders.kinds import endpoints as kinds
+from services.orders.lifecycles import endpoints as lifecycles
 from services.orders.orders import endpoints as orders
 from services.orders.orders.actions import OrderCommands
 from services.orders.orders.timing import TimerKeeper
@@ -32,6 +33,8 @@ def create_app(settings: Settings) -> FastAPI:
             orders.router,
             files.router,
             kinds.router,
+            lifecycles.router,
+            lifecycles.kind_router,
             clocks.order_router,
             clocks.router,
             clock_policies.router,
