@@ -14,9 +14,9 @@ BEGIN
     IF v_kind = 'null' OR v_kind = 'string' AND v_text = '' OR v_kind = 'array' AND jsonb_array_length(p_answer) = 0 THEN
         RETURN CASE WHEN p_question -> 'required' = 'true' THEN 'missing' END;
     END IF;
-    IF v_kind <> CASE v_type
-        WHEN 'number' THEN 'number' WHEN 'boolean' THEN 'boolean' WHEN 'choices' THEN 'array' ELSE 'string'
-    END THEN
+    IF v_kind <> (
+        CASE v_type WHEN 'number' THEN 'number' WHEN 'boolean' THEN 'boolean' WHEN 'choices' THEN 'array' ELSE 'string' END
+    ) THEN
         RETURN 'type';
     END IF;
     CASE v_type
