@@ -78,13 +78,9 @@ def _facts(kind: OrderKindFacts | OrderKindRead) -> dict[str, Any]:
     return {name: getattr(kind, name) for name in FACTS}
 
 
-async def _record_form(
-    connection: Any, caller: Identity, kind: str, version: int, questions: list[Question]
-) -> None:
+async def _record_form(connection: Any, caller: Identity, kind: str, version: int, questions: list[Question]) -> None:
     stored = msgspec.json.encode([question.model_dump(mode="json") for question in questions]).decode()
-    await connection.execute(
-        _RECORD_FORM, caller.tenant_id, kind, version, stored, caller.account_id, clock.now()
-    )
+    await connection.execute(_RECORD_FORM, caller.tenant_id, kind, version, stored, caller.account_id, clock.now())
 
 
 async def _told(connection: Any, caller: Identity, kind: str, before: OrderKindRead | None) -> OrderKindRead:

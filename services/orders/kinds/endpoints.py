@@ -63,12 +63,8 @@ async def read_order_kind(kind: KindId, transaction: Transaction, caller: Caller
         return await queries.order_kind(connection, caller.tenant_id, kind)
 
 
-@router.put(
-    "/{kind}", response_model=OrderKindRead, responses=problems(*_WRITE, OrderKindNotFound, OrderKindChanged)
-)
-async def edit_order_kind(
-    kind: KindId, body: OrderKindEdit, transaction: Transaction, caller: Caller
-) -> OrderKindRead:
+@router.put("/{kind}", response_model=OrderKindRead, responses=problems(*_WRITE, OrderKindNotFound, OrderKindChanged))
+async def edit_order_kind(kind: KindId, body: OrderKindEdit, transaction: Transaction, caller: Caller) -> OrderKindRead:
     """District administrators: everything about a kind but its form."""
     async with driving(transaction) as connection:
         return await actions.edit_kind(connection, caller, kind, body)

@@ -59,7 +59,7 @@ class Question(Body):
     label_en: Label | None = None
     type: QuestionType
     required: StrictBool = False
-    choices: Annotated[list[Choice], Field(max_length=MOST_CHOICES)] = []
+    choices: list[Choice] = Field(default_factory=list, max_length=MOST_CHOICES)
     """Of a choice, or of choices; empty for any other type."""
     min: Bound | None = None
     """Of a number its least, of a text the fewest characters."""

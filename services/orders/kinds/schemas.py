@@ -35,7 +35,7 @@ class OrderKindFacts(Body):
 
 class OrderKindDraft(OrderKindFacts):
     id: KindId
-    questions: Questions = []
+    questions: Questions = Field(default_factory=list)
 
 
 class OrderKindEdit(OrderKindFacts):

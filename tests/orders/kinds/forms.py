@@ -28,7 +28,8 @@ def _fault(question: dict[str, Any], answer: Any) -> str | None:
     kind = question["type"]
     if not isinstance(answer, KIND_OF.get(kind, str)) or (kind == "number" and isinstance(answer, bool)):
         return "type"
-    return _FAULTS.get(kind, lambda *_: None)(question, answer)
+    fault: str | None = _FAULTS.get(kind, lambda *_: None)(question, answer)
+    return fault
 
 
 def _is_blank(answer: Any) -> bool:
