@@ -100,6 +100,12 @@ class TestFounding:
                 assert (await post("/v1/grants", **gift))["area"]["name"] == "望湖小区"
                 kinds = (await client.get("/v1/order-kinds")).json()["items"]
                 assert {kind["id"] for kind in kinds} == {kind.id for kind in STANDARD_KINDS}
+                assert all(kind["form"]["version"] == 1 and kind["form"]["questions"] for kind in kinds)
+                promise = "/v1/clock-policies/in-force"
+                urgent = (await client.get(promise, params={"order_kind": "private_wiring"})).json()
+                assert urgent["targets"]["finish"]["amount"] == 24
+                general = (await client.get(promise, params={"order_kind": "stairwell_clutter"})).json()
+                assert (general["order_kind"], general["targets"]["finish"]["amount"]) == (None, 168)
                 rules = (await client.get("/v1/points/earning-rules")).json()["items"]
                 assert [(rule["version"], rule["state"]) for rule in rules] == [(1, "active")]
 
