@@ -68,7 +68,7 @@ def _add_columns() -> None:
     for name, condition in {
         "priority": "default_priority IN ('low', 'normal', 'high', 'urgent')",
         "visibility": "default_visibility IN ('private', 'community')",
-        "helpers_wanted": "helpers_wanted BETWEEN 1 AND 50",
+        "helpers_wanted": "helpers_wanted BETWEEN 1 AND 200",
     }.items():
         op.create_check_constraint(op.f(f"ck_order_kinds_{name}"), "order_kinds", condition)
 

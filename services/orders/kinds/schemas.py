@@ -24,7 +24,7 @@ class OrderKindFacts(Body):
     default_priority: Priority = Priority.NORMAL
     default_visibility: Visibility = Visibility.PRIVATE
     """Who may see that there is such an order: those concerned, or the whole community."""
-    helpers_wanted: Annotated[int, Field(strict=True, ge=1, le=50)] = 1
+    helpers_wanted: Annotated[int, Field(strict=True, ge=1, le=200)] = 1
     """How many people one usually takes."""
     allows_anonymous: StrictBool = False
     """Whether whoever does it need not learn who asked."""

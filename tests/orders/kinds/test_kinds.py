@@ -76,7 +76,7 @@ class TestAdding:
         "body",
         [
             {"id": "Corridor"}, {"id": "1light"}, {"id": "楼道"}, {"id": "a" * 41}, {"name": ""}, {"name": "\0"},
-            {"helpers_wanted": 0}, {"helpers_wanted": 51}, {"helpers_wanted": "２"}, {"evidence_required": -1},
+            {"helpers_wanted": 0}, {"helpers_wanted": 201}, {"helpers_wanted": "２"}, {"evidence_required": -1},
             {"evidence_required": 1.5}, {"default_priority": "asap"}, {"default_visibility": "all"},
             {"position": 2**63}, {"is_active": 1}, {"version": 7}, {"description": "长" * 501}, {"form_version": 3},
         ],
