@@ -14,6 +14,8 @@ depends_on = None
 
 APPEND_ONLY = ("order_kind_forms", "order_kind_changes")
 FUNCTIONS = ("order_answer_fault", "order_form_faults")
+CHANGED = ("order_answers_fault", "order_put")
+"""From their first version to their second: orders are placed by what their kind says."""
 
 
 def upgrade() -> None:
@@ -51,6 +53,9 @@ def upgrade() -> None:
         refuse_changes(table)
     for function in FUNCTIONS:
         create_function(f"{function}_v1")
+    for function in CHANGED:
+        op.execute(f"DROP FUNCTION {function}")
+        create_function(f"{function}_v2")
 
 
 def _add_columns() -> None:
@@ -74,6 +79,9 @@ def _add_columns() -> None:
 
 
 def downgrade() -> None:
+    for function in CHANGED:
+        op.execute(f"DROP FUNCTION {function}")
+        create_function(f"{function}_v1")
     for function in reversed(FUNCTIONS):
         op.execute(f"DROP FUNCTION {function}")
     for table in reversed(APPEND_ONLY):

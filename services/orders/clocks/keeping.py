@@ -71,9 +71,7 @@ class ClockKeeper:
 
 async def call_recounts(connection: Any, tenant_id: UUID) -> int:
     """Where something new counts, all open orders are to be computed anew. Commits nothing."""
-    return int(
-        await connection.fetchval(_CALL_RECOUNTS, tenant_id, clock.now() - GRACE, list(OPEN_STAGES))
-    )
+    return int(await connection.fetchval(_CALL_RECOUNTS, tenant_id, clock.now() - GRACE, list(OPEN_STAGES)))
 
 
 async def keep_batch(connection: Any, tenant_id: UUID) -> int:

@@ -1,4 +1,4 @@
-"""The clocks an order ever had, told from its history by its lifecycle: which state runs, keeps and halts which. Pure."""
+"""The clocks an order ever had, told from its history: its lifecycle says which state runs, keeps, halts which. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace

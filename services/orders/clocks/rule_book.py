@@ -73,9 +73,7 @@ class RuleBook:
     hours: tuple[tuple[date, tuple[Period, ...]], ...]
     _work: dict[int, WorkTime] = field(default_factory=dict)
 
-    def rules_for(
-        self, kinds: Kinds, target: ClockTarget, grants: Sequence[Grant], *, since: datetime
-    ) -> list[Rules]:
+    def rules_for(self, kinds: Kinds, target: ClockTarget, grants: Sequence[Grant], *, since: datetime) -> list[Rules]:
         """What counted for such a clock, from `since` on."""
         own = {None, *(kind for _, kind in kinds)}
         changes = {ALWAYS, *(changed_at for changed_at, _ in kinds if changed_at)}
