@@ -1,7 +1,7 @@
 """`found-district`: a district that can work, in an empty database or beside the districts that are there already.
 
-Its levels, its official areas, the standard kinds of order with their forms and the times promised for them, a first
-version of the earning rules, and an administrator who can sign in: everything after that is done through the API.
+Its levels, its official areas, the standard life and kinds of orders with their forms and the times promised for them,
+a first version of the earning rules, and an administrator who can sign in: everything after that is done through the API.
 """
 
 import argparse
@@ -33,6 +33,7 @@ from services.identity.sign_in.new_passwords import NewUsername, refuse_demo_use
 from services.identity.sign_in.passwords import hash_password
 from services.identity.sign_in.schemas import TenantCode
 from services.orders.kinds.standard import STANDARD_KINDS, standard_policies
+from services.orders.lifecycles.standard import STANDARD
 from services.points.earning.terms import Terms
 
 PASSWORD_VARIABLE = "LINLI_FIRST_PASSWORD"  # noqa: S105 (a variable's name)
@@ -106,6 +107,7 @@ async def _found(connection: Any, charter: Charter) -> UUID:
     await connection.execute(tenant_statement(tenant_id))
     district_id = await _lay_out(connection, tenant_id, charter)
     admin_id = await _appoint(connection, tenant_id, charter, district_id)
+    await _give_life_to_orders(connection, tenant_id)
     await _offer_kinds(connection, tenant_id)
     await _promise(connection, tenant_id, admin_id)
     await _set_first_rules(connection, tenant_id)
@@ -155,6 +157,16 @@ async def _appoint(connection: Any, tenant_id: UUID, charter: Charter, district_
         tenant_id, new_id(), account_id, Role.DISTRICT_ADMIN.value, district_id,
     )  # fmt: skip
     return account_id
+
+
+async def _give_life_to_orders(connection: Any, tenant_id: UUID) -> None:
+    """The standard lifecycle as version 1: every kind has it until the district loads another."""
+    definition, compiled = json.dumps(STANDARD.model_dump(mode="json")), json.dumps(STANDARD.compiled())
+    await connection.execute(
+        "INSERT INTO order_lifecycles (tenant_id, version, definition, compiled, note, recorded_at)"
+        " VALUES ($1, 1, $2, $3, '标准流程', $4)",
+        tenant_id, definition, compiled, clock.now(),
+    )  # fmt: skip
 
 
 async def _offer_kinds(connection: Any, tenant_id: UUID) -> None:
