@@ -1,7 +1,7 @@
 """`found-district`: a district that can work, in an empty database or beside the districts that are there already.
 
-Its levels, its official areas, the standard life and kinds of orders with their forms and the times promised for them,
-a first version of the earning rules, and an administrator who can sign in: everything after that is done through the API.
+Its levels, its official areas, the standard life and kinds of orders with their forms and times, a first version of the
+earning rules, and an administrator who can sign in: everything after that is done through the API.
 """
 
 import argparse
