@@ -4,3 +4,7 @@ from models import clocks, completion, earning, grid, idempotency, identity, ord
 from models.base import Base
 
 __all__ = ["Base", "clocks", "completion", "earning", "grid", "idempotency", "identity", "orders", "outbox", "points"]
+from models import clocks, earning, grid, idempotency, identity, order_kinds, orders, outbox, points
+from models.base import Base
+
+__all__ = ["Base", "clocks", "earning", "grid", "idempotency", "identity", "order_kinds", "orders", "outbox", "points"]

@@ -109,6 +109,7 @@ async def _fill(world: World) -> None:
         "identity_events", id=new_id(), kind="account_opened", actor_id=account, account_id=account, recorded_at=now
     )
     await _fill_earning(world)
+    await _fill_kinds(world)
     await _fill_clocks(world, order)
     await _fill_completion(world, order)
     await _answer_once_in_every_service(world)
@@ -179,6 +180,14 @@ async def _fill_earning(world: World) -> None:
         "anomaly_reviews", id=new_id(), anomaly_id=f"long_day.{account}.2026-03-16", verdict="explained", note="已核对",
         reviewed_by=account, reviewed_at=now,
     )  # fmt: skip
+
+
+async def _fill_kinds(world: World) -> None:
+    now, account = clock.now(), world.district_admin.account_id
+    await world.insert("order_kind_forms", kind="buy_medicine", version=1, questions="[]", recorded_at=now)
+    await world.insert(
+        "order_kind_changes", kind="buy_medicine", version=2, after="{}", changed_by=account, changed_at=now
+    )
 
 
 async def _fill_clocks(world: World, order: UUID) -> None:

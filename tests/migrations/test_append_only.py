@@ -16,6 +16,8 @@ TRIGGERED = {
     "clock_extensions": "amount",
     "clock_extension_decisions": "is_granted",
     "order_clock_firings": "due_at",
+    "order_kind_forms": "questions",
+    "order_kind_changes": "after",
     "order_history": "note",
     "order_lifecycles": "note",
     "order_answers": "solved",
