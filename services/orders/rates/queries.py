@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -186,6 +187,7 @@ async def rated_orders_page(
     """
     question = await question_of(connection, caller, asked)
     after_at, after_order = BEFORE_ALL if cursor is None else _key_of(cursor)
+    question = replace(question, begins_at=max(question.begins_at, after_at))  # what was shown is not read again
     rows = await connection.fetch(
         _LISTED[measure], *question.arguments, outcomes or list(Outcome), group, after_at, after_order, limit + 1
     )
