@@ -69,7 +69,7 @@ class RecurringOrder(TenantOwned, Base):
         reference("households", "household_id"),
         reference("memberships", "placed_by", "account_id"),
         reference("memberships", "helper_id", "account_id"),
-        CheckConstraint("starts_at < ends_at", name="window"),
+        CheckConstraint("from_time < until_time", name="window"),
         CheckConstraint("horizon_days BETWEEN 1 AND 60", name="horizon"),
         CheckConstraint("(lng IS NULL) = (lat IS NULL)", name="point"),
         CheckConstraint("paused_from IS NOT NULL OR paused_until IS NULL", name="pause_begins"),
@@ -101,9 +101,9 @@ class RecurringOrder(TenantOwned, Base):
     lat: Mapped[float | None] = mapped_column(Float)
     rule: Mapped[str] = mapped_column(String(200))
     first_on: Mapped[date]
-    starts_at: Mapped[time]
+    from_time: Mapped[time]
     """In Asia/Shanghai, as every day and time of day here."""
-    ends_at: Mapped[time]
+    until_time: Mapped[time]
     holiday_policy: Mapped[HolidayPolicy] = mapped_column(enumeration(HolidayPolicy))
     cover_policy: Mapped[CoverPolicy] = mapped_column(enumeration(CoverPolicy))
     helper_id: Mapped[UUID | None]
@@ -147,14 +147,15 @@ class RecurringOrderException(TenantOwned, Base):
     __table_args__ = (
         reference("recurring_orders", "recurring_order_id"),
         CheckConstraint(
-            "num_nonnulls(moved_on, starts_at, ends_at) IN (0, 3) AND starts_at < ends_at", name="moved_or_skipped"
+            "num_nonnulls(moved_on, from_time, until_time) IN (0, 3) AND (moved_on IS NULL OR from_time < until_time)",
+            name="moved_or_skipped",
         ),
     )
     recurring_order_id: Mapped[UUID] = mapped_column(primary_key=True)
     occurrence_on: Mapped[date] = mapped_column(primary_key=True)
     moved_on: Mapped[date | None]
-    starts_at: Mapped[time | None]
-    ends_at: Mapped[time | None]
+    from_time: Mapped[time | None]
+    until_time: Mapped[time | None]
 
 
 class RecurringOrderOccurrence(TenantOwned, Base):

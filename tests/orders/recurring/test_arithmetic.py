@@ -79,7 +79,9 @@ def test_mondays_of_2026(policy: HolidayPolicy) -> None:
     year = by_day(year_of(policy))
     assert len(year) == 52
     found = {
-        on: one.slot and one.slot.on.isoformat() for on, one in year.items() if one.slot is None or one.slot.on != one.on
+        on: one.slot and one.slot.on.isoformat()
+        for on, one in year.items()
+        if one.slot is None or one.slot.on != one.on
     }
     assert found == MOVED[policy]
     assert {on: one.holiday for on, one in year.items() if one.holiday} == FESTIVALS
