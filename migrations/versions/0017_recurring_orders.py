@@ -1,4 +1,4 @@
-"""Recurring orders: what is ordered again and again, its exceptions, its changes, and what became of each occurrence."""
+"""Recurring orders: what is ordered again and again, its exceptions and changes, and what became of each occurrence."""
 
 import sqlalchemy as sa
 from alembic import op

