@@ -21,6 +21,7 @@ ROUTES: Final[Mapping[str, str]] = {
     "/v1/files": "orders",
     "/v1/order-kinds": "orders",
     "/v1/orders": "orders",
+    "/v1/recurring-orders": "orders",
     "/v1/work-calendar": "orders",
     "/v1/points": "points",
 }

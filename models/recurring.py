@@ -65,6 +65,7 @@ class RecurringOrder(TenantOwned, Base):
         reference("order_kinds", "kind"),
         reference("areas", "area_id"),
         reference("areas", "community_id"),
+        reference("areas", "place_id"),
         reference("residents", "resident_id"),
         reference("households", "household_id"),
         reference("memberships", "placed_by", "account_id"),
@@ -89,7 +90,10 @@ class RecurringOrder(TenantOwned, Base):
     description: Mapped[str] = mapped_column(String(2000))
     resident_id: Mapped[UUID]
     household_id: Mapped[UUID | None]
+    place_id: Mapped[UUID | None]
+    """Where it is to be done, when not at home."""
     area_id: Mapped[UUID]
+    """Where that was when it was arranged: who oversees this area sees it."""
     community_id: Mapped[UUID]
     placed_by: Mapped[UUID]
     contact_name: Mapped[str | None] = mapped_column(String(60))

@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("description", sa.String(length=2000), nullable=False),
         sa.Column("resident_id", sa.Uuid(), nullable=False),
         sa.Column("household_id", sa.Uuid(), nullable=True),
+        sa.Column("place_id", sa.Uuid(), nullable=True),
         sa.Column("area_id", sa.Uuid(), nullable=False),
         sa.Column("community_id", sa.Uuid(), nullable=False),
         sa.Column("placed_by", sa.Uuid(), nullable=False),
@@ -243,6 +244,13 @@ def upgrade() -> None:
         "recurring_orders",
         "order_kinds",
         ["tenant_id", "kind"],
+        ["tenant_id", "id"],
+    )
+    op.create_foreign_key(
+        op.f("fk_recurring_orders_tenant_id_place_id"),
+        "recurring_orders",
+        "areas",
+        ["tenant_id", "place_id"],
         ["tenant_id", "id"],
     )
     op.create_foreign_key(

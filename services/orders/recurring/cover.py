@@ -48,9 +48,7 @@ async def choices(connection: Any, tenant_id: UUID, need: Need, now: datetime) -
     return [kept, *await find_cover(connection, tenant_id, need, now, told | {"kept_helper_cannot": "refused"})]
 
 
-async def find_cover(
-    connection: Any, tenant_id: UUID, need: Need, now: datetime, told: dict[str, Any]
-) -> list[Choice]:
+async def find_cover(connection: Any, tenant_id: UUID, need: Need, now: datetime, told: dict[str, Any]) -> list[Choice]:
     """People who have helped this household before and can come, the most familiar first; then the open pool.
 
     `told` says why the kept helper is not asked and goes into the reasons.
@@ -86,7 +84,7 @@ async def obstacles(
     )  # fmt: skip
     absent = await _absent_among(connection, tenant_id, asked, need)
     found = {row["account_id"]: row["obstacle"] for row in rows if row["obstacle"]}
-    return {account_id: "absent" for account_id in absent} | found
+    return dict.fromkeys(absent, "absent") | found
 
 
 async def _absent_among(connection: Any, tenant_id: UUID, account_ids: list[UUID], need: Need) -> list[UUID]:

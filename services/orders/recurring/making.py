@@ -6,7 +6,7 @@ Everything here runs in a transaction that holds the recurring order's lock, and
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,8 +14,10 @@ import asyncpg
 import msgspec
 
 from models.orders import OrderAction, OrderStage
-from models.recurring import CoverPolicy, OccurrenceOutcome, RecurringChange
+from models.recurring import CoverPolicy, HolidayPolicy, OccurrenceOutcome, RecurringChange
+from services.chassis.clock import SHANGHAI
 from services.chassis.schemas import new_id
+from services.orders.clocks.rule_book import tell_guessed_years
 from services.orders.clocks.work_time import day_of
 from services.orders.orders.actions import system_step
 from services.orders.recurring.arithmetic import DAY, Calendar, Occurrence, Slot, Why, plan
@@ -32,11 +34,12 @@ GIVEN_BACK = frozenset({OrderAction.DECLINE.value, OrderAction.HAND_BACK.value})
 
 
 class Refused(Exception):
-    """A SQL command refused; the savepoint around it is rolled back. `code` says why."""
+    """A SQL command refused; the savepoint around it is rolled back. `code` says why, `members` more of it."""
 
-    def __init__(self, code: str) -> None:
+    def __init__(self, code: str, members: dict[str, Any] | None = None) -> None:
         super().__init__(code)
         self.code = code
+        self.members = members or {}
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,10 @@ async def keep_one(turn: Turn, row: Any) -> int:
     await turn.connection.execute(_TAKE_WORK, turn.tenant_id, arrangement.id)
     begin = min(day_of(row["kept_at"] or row["holds_since"]), turn.today)
     end = turn.today + timedelta(days=row["horizon_days"])
+    if row["holiday_policy"] != HolidayPolicy.KEEP:
+        tell_guessed_years(
+            [year for year in range(begin.year, end.year + 1) if year not in turn.calendar.work.known_years]
+        )
     made = 0
     for one in plan(arrangement.series, turn.calendar, begin, end, arrangement.pinned):
         made += await _decide(turn, arrangement, one)
@@ -90,7 +97,9 @@ async def _make(turn: Turn, arrangement: Arrangement, one: Occurrence, slot: Slo
     outcome = OccurrenceOutcome.MADE if slot == _as_ruled(arrangement, one.on) else OccurrenceOutcome.MOVED
     try:
         async with savepoint(turn.connection):
-            await call(turn.connection, turn.tenant_id, "order_put", _placement(turn, arrangement, order_id, one.on, slot))
+            await call(
+                turn.connection, turn.tenant_id, "order_put", _placement(turn, arrangement, order_id, one.on, slot)
+            )
             await _record(turn, arrangement, one.on, slot, outcome, one.why, order_id)
             await _give(turn, _need(arrangement, order_id, slot), is_new=True)
     except Refused as refused:
@@ -122,8 +131,12 @@ def _placement(turn: Turn, arrangement: Arrangement, order_id: UUID, on: date, s
 
 def template(row: Any) -> dict[str, Any]:
     """What every order of it has in common, as `order_put` takes it."""
-    names = ("kind", "description", "area_id", "contact_name", "contact_phone", "address", "lng", "lat")
-    return {**{name: row[name] for name in names}, "answers": msgspec.json.decode(row["answers_text"])}
+    names = ("kind", "description", "contact_name", "contact_phone", "address", "lng", "lat")
+    return {
+        **{name: row[name] for name in names},
+        "area_id": row["place_id"],
+        "answers": msgspec.json.decode(row["answers_text"]),
+    }
 
 
 # Giving it to somebody ---------------------------------------------------------------------------------------------
@@ -155,9 +168,7 @@ async def _give(turn: Turn, need: Need, *, is_new: bool = False) -> None:
 
 
 def _dispatch(order_id: UUID, choice: Choice) -> dict[str, Any]:
-    return system_step(
-        order_id, OrderAction.DISPATCH, assignee_id=choice.account_id, mode="automatic", why=choice.why
-    )
+    return system_step(order_id, OrderAction.DISPATCH, assignee_id=choice.account_id, mode="automatic", why=choice.why)
 
 
 async def _attempt(turn: Turn, step: dict[str, Any]) -> bool:
@@ -168,6 +179,13 @@ async def _attempt(turn: Turn, step: dict[str, Any]) -> bool:
     except Refused:
         return False
     return True
+
+
+async def give_anew(turn: Turn, arrangement: Arrangement) -> None:
+    """Coming orders that nobody has begun with go to who is kept now, or to cover."""
+    for one in arrangement.coming_orders(turn.now):
+        if not one.is_begun:
+            await _give(turn, _need(arrangement, one.order["id"], one.slot), is_new=True)
 
 
 async def _look_after(turn: Turn, arrangement: Arrangement) -> None:
@@ -213,8 +231,11 @@ async def withdraw_unfitting(turn: Turn, arrangement: Arrangement, *, reason: st
     for one in coming:
         if one.order["stage"] == OrderStage.DONE or (not is_other and wanted.get(one.on) == one.slot):
             continue
-        is_withdrawn = not one.is_begun and await _withdraw(turn, arrangement, one, reason)
-        (effects.withdrawn if is_withdrawn else effects.kept).append(one)
+        if not one.is_begun and await _withdraw(turn, arrangement, one, reason):
+            effects.withdrawn.append(one)
+            continue
+        await turn.connection.execute(_KEEP_AS_IT_IS, turn.tenant_id, arrangement.id, one.on, Why.KEPT)
+        effects.kept.append(one)
     return effects
 
 
@@ -252,17 +273,12 @@ async def _settle(turn: Turn, arrangement: Arrangement) -> None:
     if not coming and not _has_days_left(turn, arrangement):
         await _run_out(turn, arrangement)
         return
-    next_at = Slot(turn.today + DAY, arrangement.series.starts, arrangement.series.ends).begins_at
-    next_at = _midnight_before(next_at)
+    next_at = datetime.combine(turn.today + DAY, time(), SHANGHAI)
     if any(_is_tried_again(one, turn.now) for one in arrangement.occurrences.values()):
         next_at = min(next_at, turn.now + RETRIED_AFTER)
     elif any(one.slot.begins_at - turn.now <= NEAR and not one.is_begun for one in coming):
         next_at = min(next_at, turn.now + LOOKED_AFTER)
     await turn.connection.execute(_KEPT, turn.tenant_id, arrangement.id, turn.now, next_at)
-
-
-def _midnight_before(moment: datetime) -> datetime:
-    return datetime.combine(day_of(moment), datetime.min.time(), moment.tzinfo)
 
 
 def _is_tried_again(one: StoredOccurrence, now: datetime) -> bool:
@@ -313,8 +329,6 @@ async def savepoint(connection: Any) -> AsyncIterator[None]:
         if isinstance(error, Refused):
             raise
         raise Refused("not_storable") from error
-    except BaseException:
-        raise
     await connection.execute("RELEASE SAVEPOINT recurring")
 
 
@@ -323,7 +337,7 @@ async def call(connection: Any, tenant_id: UUID, function: str, command: dict[st
     row = await connection.fetchrow(f"SELECT status, body FROM {function}($1, $2)", tenant_id, _json(command))  # noqa: S608
     body: dict[str, Any] = msgspec.json.decode(row["body"])
     if row["status"] >= 400:
-        raise Refused(body["code"])
+        raise Refused(body.pop("code"), body)
     return body
 
 
@@ -346,6 +360,10 @@ RETURNING true
 """
 _WITHDRAW = """
 UPDATE recurring_order_occurrences SET outcome = 'withdrawn', reason = 'changed', decided_at = $4
+WHERE tenant_id = $1 AND recurring_order_id = $2 AND occurrence_on = $3
+"""
+_KEEP_AS_IT_IS = """
+UPDATE recurring_order_occurrences SET reason = $4
 WHERE tenant_id = $1 AND recurring_order_id = $2 AND occurrence_on = $3
 """
 _KEPT = "UPDATE recurring_orders SET kept_at = $3, next_at = $4 WHERE tenant_id = $1 AND id = $2"

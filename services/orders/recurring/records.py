@@ -39,7 +39,7 @@ class StoredOccurrence:
     @property
     def is_begun(self) -> bool:
         """Somebody has decided or done something about its order, be it only to end it."""
-        return self.order["is_touched"] or self.order["stage"] == OrderStage.DONE
+        return bool(self.order["is_touched"]) or self.order["stage"] == OrderStage.DONE
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def _short(answers: dict[str, Any]) -> dict[str, Any]:
 TimeOfDay = Annotated[
     time,
     BeforeValidator(_spelled_out, json_schema_input_type=str),
-    PlainSerializer(lambda moment: f"{moment:%H:%M}", return_type=str),
+    PlainSerializer(lambda moment: f"{moment:%H:%M}", return_type=str, when_used="json"),
     Field(examples=["08:30"]),
 ]
 Day = Annotated[date, BeforeValidator(_whole_day, json_schema_input_type=date), AfterValidator(_of_our_time)]
@@ -227,22 +227,6 @@ class ComingOccurrences(Answer):
     items: list[ComingOccurrence]
 
 
-class RecurringDetails(Answer):
-    """What tells whose home it is. Null for those who do not need it."""
-
-    description: str
-    resident_id: UUID
-    resident_name: str
-    household_id: UUID | None
-    placed_by: UUID
-    contact_name: str | None
-    contact_phone: str | None
-    address: str | None
-    answers: dict[str, Any]
-    lng: float | None
-    lat: float | None
-
-
 class RecurringOrderRead(Answer):
     id: UUID
     version: int
@@ -269,7 +253,19 @@ class RecurringOrderRead(Answer):
     arranged_at: datetime
     failures: int
     """Occurrences still to come whose orders could not be made."""
-    details: RecurringDetails | None
+    description: str
+    resident_id: UUID
+    resident_name: str
+    household_id: UUID | None
+    placed_by: UUID
+    place_id: UUID | None
+    """Where it is to be done, when not at home."""
+    contact_name: str | None
+    contact_phone: str | None
+    address: str | None
+    answers: dict[str, Any]
+    lng: float | None
+    lat: float | None
 
 
 class ChangeRead(Answer):
@@ -283,7 +279,7 @@ class ChangeRead(Answer):
 
 
 class RecurringOrderReadFull(RecurringOrderRead):
-    """With its changes, for those who see its details."""
+    """With its changes; the helper is not told them."""
 
     changes: list[ChangeRead]
 
