@@ -132,6 +132,5 @@ FROM unnest($2::uuid[]) AS asked
 """
 _ABSENT = """
 SELECT DISTINCT a.account_id FROM helper_absences a
-WHERE a.tenant_id = $1 AND a.account_id = ANY ($2) AND a.cancelled_at IS NULL
-    AND a.absent_from < $4 AND a.absent_until > $3
+WHERE a.tenant_id = $1 AND a.account_id = ANY ($2) AND a.starts_at < $4 AND a.ends_at > $3
 """
