@@ -16,6 +16,7 @@ TRIGGERED = {
     "clock_extensions": "amount",
     "clock_extension_decisions": "is_granted",
     "order_clock_firings": "due_at",
+    "recurring_order_changes": "reason",
     "order_history": "note",
     "order_lifecycles": "note",
     "ledger_transactions": "reason",

@@ -41,8 +41,11 @@ async def orders_database(settings: Settings) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def keep(world: World, orders_database: Database) -> Keep:
-    """What the keeper does in one turn; the product's own may be at it in the background, and is waited for."""
+async def keep(world: World, orders_database: Database) -> AsyncIterator[Keep]:
+    """What the keeper does in one turn; the product's own may be at it in the background, and is waited for.
+
+    Afterwards nothing is kept any more: the story told may lie months back.
+    """
     keeper = RecurringKeeper(orders_database, poll_seconds=60)
 
     async def kept() -> int:
@@ -55,7 +58,8 @@ async def keep(world: World, orders_database: Database) -> Keep:
             await asyncio.sleep(0.02)
         raise AssertionError("the keeper does not come to an end")
 
-    return kept
+    yield kept
+    await world.connection.execute("UPDATE recurring_orders SET next_at = NULL WHERE tenant_id = $1", world.tenant_id)
 
 
 async def made_so_far(world: World) -> int:

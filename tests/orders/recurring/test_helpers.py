@@ -92,7 +92,7 @@ async def test_whose_term_is_over_is_covered_by_who_knows_the_household(world: W
         made = await orders_of(world, recurring["id"])
         assert {order["assignee_id"] for order in made} == {world.second_member.account_id}
         reasons = await why(world, made[0]["id"])
-    assert (reasons["reason"], reasons["kept_helper_cannot"], reasons["orders_done"]) == (
+        assert (reasons["reason"], reasons["kept_helper_cannot"], reasons["orders_done"]) == (
         "familiar_helper", "does_not_serve", 1,
     )  # fmt: skip
 
@@ -109,8 +109,8 @@ async def test_a_term_that_ends_before_the_day_is_no_help_on_that_day(world: Wor
         )
         await keep()
         made = await orders_of(world, recurring["id"])
-    assert [order["assignee_id"] for order in made] == [world.member.account_id, None]
-    assert made[1]["is_in_pool"]
+        assert [order["assignee_id"] for order in made] == [world.member.account_id, None]
+        assert made[1]["is_in_pool"]
 
 
 async def test_the_most_familiar_covers_first_and_never_the_requester(world: World, keep: Keep) -> None:
@@ -122,7 +122,7 @@ async def test_the_most_familiar_covers_first_and_never_the_requester(world: Wor
         recurring = await arrange(world)
         await keep()
         made = await orders_of(world, recurring["id"])
-    assert {order["assignee_id"] for order in made} == {world.second_member.account_id}
+        assert {order["assignee_id"] for order in made} == {world.second_member.account_id}
 
 
 async def test_with_the_pool_for_cover_nobody_familiar_is_asked(world: World, keep: Keep) -> None:
@@ -132,7 +132,7 @@ async def test_with_the_pool_for_cover_nobody_familiar_is_asked(world: World, ke
         recurring = await arrange(world, cover_policy="pool")
         await keep()
         made = await orders_of(world, recurring["id"])
-    assert {(order["assignee_id"], order["is_in_pool"]) for order in made} == {(None, True)}
+        assert {(order["assignee_id"], order["is_in_pool"]) for order in made} == {(None, True)}
 
 
 async def test_who_declines_is_covered_without_waiting_for_the_dispatcher(world: World, keep: Keep) -> None:
@@ -190,7 +190,7 @@ async def test_another_helper_gets_what_nobody_has_begun_with(world: World, keep
         assert answer["recurring_order"]["helper"]["name"] == "黄秀芳"
         assert (answer["withdrawn"], answer["kept"]) == ([], [])
         made = {order["id"]: order["assignee_id"] for order in await orders_of(world, recurring["id"])}
-    assert made == {accepted["id"]: world.member.account_id, open_one["id"]: world.second_member.account_id}
+        assert made == {accepted["id"]: world.member.account_id, open_one["id"]: world.second_member.account_id}
 
 
 async def test_who_does_not_serve_there_or_needs_it_himself_is_not_kept(world: World) -> None:
@@ -214,9 +214,9 @@ async def test_a_helper_sees_the_weeks_that_are_theirs(world: World, keep: Keep)
         weeks = (await world.member.get("/v1/recurring-orders/coming", view="helper", weeks=3)).json()["items"]
         listed = (await world.member.get("/v1/recurring-orders", view="helper")).json()["items"]
         others = (await world.second_member.get("/v1/recurring-orders/coming", view="helper")).json()["items"]
-    assert [one["occurrence_on"] for one in weeks] == ["2026-03-16", "2026-03-23"]
-    assert [one["id"] for one in listed] == [recurring["id"]]
-    assert others == []
+        assert [one["occurrence_on"] for one in weeks] == ["2026-03-16", "2026-03-23"]
+        assert [one["id"] for one in listed] == [recurring["id"]]
+        assert others == []
 
 
 # Absence ----------------------------------------------------------------------------------------------------------

@@ -1,24 +1,27 @@
 """The keeper: many at once, each occurrence once, whatever dies or goes wrong in between."""
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from models.recurring import HolidayPolicy
 from services.chassis import clock
 from services.chassis.clock import SHANGHAI
 from services.chassis.database import Database
 from services.chassis.settings import Settings
 from services.orders.recurring import making
+from services.orders.recurring.arithmetic import plan
 from services.orders.recurring.keeping import RecurringKeeper
 from services.orders.recurring.making import Turn, keep_one
-from services.orders.recurring.records import load_calendar, lock_row
+from services.orders.recurring.records import load_arrangement, load_calendar, lock_row
 from tests.orders.clocks.conftest import moment
 from tests.orders.recurring.conftest import (
     MONDAYS,
@@ -31,7 +34,7 @@ from tests.orders.recurring.conftest import (
     put,
     standing,
 )
-from tests.orders.recurring.test_arithmetic import MOVED, HolidayPolicy
+from tests.orders.recurring.test_arithmetic import MOVED
 from tests.world import World
 
 WORKERS = 3
@@ -75,7 +78,7 @@ async def test_a_year_of_mondays_on_three_keepers(
         await keep()
     first, last = date(2026, 1, 5), date(2026, 12, 28)
     mondays = [(first + timedelta(weeks=n)).isoformat() for n in range((last - first).days // 7 + 1)]
-    expected = [day for on in mondays if (day := MOVED[policy].get(on, on)) is not None]
+    expected = [moved for on in mondays if (moved := MOVED[policy].get(on, on)) is not None]
     orders = [order for order in await orders_of(world, recurring["id"]) if order["day"] <= "2026-12-31"]
     assert [order["day"] for order in orders] == sorted(expected)
     assert {(order["hour"], order["lasts"]) for order in orders} == {("08:30", timedelta(hours=2))}
@@ -92,7 +95,9 @@ async def test_a_clock_that_goes_back_makes_nothing_twice(world: World, keep: Ke
     with at(FRIDAY):
         await world.connection.execute("UPDATE recurring_orders SET next_at = $1", clock.now())
         await keep()
-    assert standing(await orders_of(world, recurring["id"])) == ["2026-03-09", "2026-03-16", "2026-03-23", "2026-03-30"]
+        assert standing(await orders_of(world, recurring["id"])) == [
+            "2026-03-09", "2026-03-16", "2026-03-23", "2026-03-30",
+        ]  # fmt: skip
 
 
 async def test_what_fell_due_while_nobody_kept_is_told_not_made_up_for(world: World, keep: Keep) -> None:
@@ -105,10 +110,10 @@ async def test_what_fell_due_while_nobody_kept_is_told_not_made_up_for(world: Wo
                                        UUID(recurring["id"]))  # fmt: skip
     with at("2026-03-25T09:01"):
         await keep()
-    assert await failures(world) == [
+        assert await failures(world) == [
         (date(2026, 3, 9), "too_late"), (date(2026, 3, 16), "too_late"), (date(2026, 3, 23), "too_late"),
     ]  # fmt: skip
-    assert await orders_of(world, recurring["id"]) == []
+        assert await orders_of(world, recurring["id"]) == []
 
 
 async def test_many_made_at_once_are_made_once(world: World, keepers: list[RecurringKeeper], keep: Keep) -> None:
@@ -133,9 +138,8 @@ async def test_the_key_lets_one_pass_where_the_lock_failed(world: World, keep: K
             row = await lock_row(connection, world.tenant_id, UUID(recurring["id"]))
             turn = Turn(connection, world.tenant_id, await load_calendar(connection, world.tenant_id, clock.now()),
                         clock.now())  # fmt: skip
-            blind = await making.load_arrangement(connection, world.tenant_id, row, turn.now)
-            object.__setattr__(blind, "occurrences", {})
-            for one in making.plan(blind.series, turn.calendar, turn.today, turn.today + timedelta(days=14)):
+            blind = replace(await load_arrangement(connection, world.tenant_id, row, turn.now), occurrences={})
+            for one in plan(blind.series, turn.calendar, turn.today, turn.today + timedelta(days=14)):
                 assert await making._decide(turn, blind, one) == 0
         assert await orders_of(world, recurring["id"]) == before
 
@@ -146,6 +150,7 @@ from datetime import datetime
 from services.chassis import clock
 from services.chassis.database import Database
 from services.orders.recurring import making
+from services.orders.recurring.arithmetic import plan
 from services.orders.recurring.keeping import RecurringKeeper
 
 async def main(url, moment, dies_at):
@@ -178,17 +183,16 @@ async def test_a_keeper_killed_in_the_middle_leaves_nothing_half_done(
         await anew(world, "zhang")
         recurring = await arrange(world, rule="FREQ=DAILY")
         await keep()
-    with at("2026-03-16T09:00"):
-        moment_then = clock.now().isoformat()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", _KILLED, settings.database_url, moment_then, str(dies_at), cwd=os.getcwd()
-    )
-    assert await process.wait() == -signal.SIGKILL
+        then = moment("2026-03-16T09:00").isoformat()  # nothing is due before it for the product's own keeper
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", _KILLED, settings.database_url, then, str(dies_at), cwd=Path(__file__).parents[3]
+        )
+        assert await process.wait() == -signal.SIGKILL
     with at("2026-03-16T09:00"):
         await keep()
-    days = standing(await orders_of(world, recurring["id"]))
-    assert days == [(date(2026, 3, 6) + timedelta(days=n)).isoformat() for n in range(25)]
-    assert await world.fetch_value(
+        days = standing(await orders_of(world, recurring["id"]))
+        assert days == [(date(2026, 3, 6) + timedelta(days=n)).isoformat() for n in range(25)]
+        assert await world.fetch_value(
         "SELECT count(*) FROM orders o WHERE o.tenant_id = $1 AND NOT EXISTS ("
         " SELECT FROM recurring_order_occurrences x WHERE x.order_id = o.id)",
         world.tenant_id,
