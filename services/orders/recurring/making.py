@@ -29,6 +29,8 @@ RETRIED_AFTER = timedelta(minutes=15)
 NEAR = timedelta(days=2)
 LOOKED_AFTER = timedelta(hours=1)
 """How often it is looked whether the helper of an order that is near can still come."""
+CLOCKS_BEGIN = timedelta(days=1)
+"""How long before its time an order that was made ahead begins to count: nobody is late a fortnight early."""
 TOO_LATE = "too_late"
 GIVEN_BACK = frozenset({OrderAction.DECLINE.value, OrderAction.HAND_BACK.value})
 
@@ -101,6 +103,7 @@ async def _make(turn: Turn, arrangement: Arrangement, one: Occurrence, slot: Slo
                 turn.connection, turn.tenant_id, "order_put", _placement(turn, arrangement, order_id, one.on, slot)
             )
             await _record(turn, arrangement, one.on, slot, outcome, one.why, order_id)
+            await _let_clocks_wait(turn, arrangement, order_id, slot)
             await _give(turn, _need(arrangement, order_id, slot), is_new=True)
     except Refused as refused:
         await _record(turn, arrangement, one.on, slot, OccurrenceOutcome.FAILED, refused.code)
@@ -137,6 +140,15 @@ def template(row: Any) -> dict[str, Any]:
         "area_id": row["place_id"],
         "answers": msgspec.json.decode(row["answers_text"]),
     }
+
+
+async def _let_clocks_wait(turn: Turn, arrangement: Arrangement, order_id: UUID, slot: Slot) -> None:
+    """The order's service clocks stand until a day before it takes place."""
+    begin = slot.begins_at - CLOCKS_BEGIN
+    if begin > turn.now:
+        await turn.connection.execute(
+            _PAUSE_CLOCKS, turn.tenant_id, order_id, turn.now, begin, arrangement.row["placed_by"], CLOCKS_WAIT_BECAUSE
+        )
 
 
 # Giving it to somebody ---------------------------------------------------------------------------------------------
@@ -357,6 +369,11 @@ SET planned_from = EXCLUDED.planned_from, planned_until = EXCLUDED.planned_until
 WHERE x.outcome IN ('skipped', 'failed') AND (x.outcome, x.reason) IS DISTINCT FROM (EXCLUDED.outcome, EXCLUDED.reason)
     OR x.outcome = 'withdrawn' AND EXCLUDED.order_id IS NOT NULL
 RETURNING true
+"""
+CLOCKS_WAIT_BECAUSE = "周期订单提前生成，服务前一天开始计时"
+_PAUSE_CLOCKS = """
+INSERT INTO order_clock_pauses (tenant_id, order_id, sequence, action, reason, actor_id, at)
+VALUES ($1, $2, 1, 'pause', $6, $5, $3), ($1, $2, 2, 'resume', $6, $5, $4)
 """
 _WITHDRAW = """
 UPDATE recurring_order_occurrences SET outcome = 'withdrawn', reason = 'changed', decided_at = $4

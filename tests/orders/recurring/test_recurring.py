@@ -44,6 +44,39 @@ async def test_orders_are_made_a_fortnight_ahead(world: World, keep: Keep) -> No
         assert standing(await orders_of(world, recurring["id"]))[-1] == "2026-03-23"
 
 
+async def test_what_was_over_when_it_was_arranged_is_neither_made_nor_missed(world: World, keep: Keep) -> None:
+    with at("2026-03-09T12:00"):
+        await anew(world)
+        recurring = await arrange(world)
+        await keep()
+        assert standing(await orders_of(world, recurring["id"])) == ["2026-03-16", "2026-03-23"]
+        assert (await coming(world, recurring["id"]))[0]["occurrence_on"] == "2026-03-16"
+        assert (await world.zhang.get(f"/v1/recurring-orders/{recurring['id']}")).json()["failures"] == 0
+        assert not await world.fetch(
+            "SELECT FROM recurring_order_occurrences WHERE tenant_id = $1 AND outcome = 'failed'", world.tenant_id
+        )
+
+
+async def test_two_that_fall_on_one_day_become_one_order(world: World, keep: Keep) -> None:
+    """春节 takes two Mondays; there is one visit on the Tuesday after it."""
+    with at("2026-02-12T09:00"):
+        await anew(world)
+        recurring = await arrange(world, holiday_policy="after")
+        await keep()
+        made = await orders_of(world, recurring["id"])
+        assert [(order["day"], order["occurrence_on"].isoformat()) for order in made] == [("2026-02-24", "2026-02-16")]
+
+
+async def test_a_leap_day_once_in_four_years(world: World, keep: Keep) -> None:
+    with at("2028-02-20T09:00"):
+        await anew(world)
+        recurring = await arrange(world, first_on="2028-02-20", rule="FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29")
+        assert await keep() == 1
+        days = [one["occurrence_on"] for one in await coming(world, recurring["id"], count=2)]
+        assert days == ["2028-02-29", "2032-02-29"]
+        assert [one["is_guess"] for one in await coming(world, recurring["id"], count=1)] == [True]
+
+
 async def test_an_order_carries_what_was_said_and_what_the_register_says(world: World, keep: Keep) -> None:
     with at(FRIDAY):
         await anew(world)
