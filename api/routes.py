@@ -26,6 +26,7 @@ ROUTES: Final[Mapping[str, str]] = {
     "/v1/rate-exclusions": "orders",
     "/v1/rates": "orders",
     "/v1/rates.xlsx": "orders",
+    "/v1/recurring-orders": "orders",
     "/v1/work-calendar": "orders",
     "/v1/points": "points",
 }

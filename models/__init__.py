@@ -8,3 +8,7 @@ from models import clocks, earning, grid, idempotency, identity, order_kinds, or
 from models.base import Base
 
 __all__ = ["Base", "clocks", "earning", "grid", "idempotency", "identity", "order_kinds", "orders", "outbox", "points"]
+from models import clocks, earning, grid, idempotency, identity, orders, outbox, points, recurring
+from models.base import Base
+
+__all__ = ["Base", "clocks", "earning", "grid", "idempotency", "identity", "orders", "outbox", "points", "recurring"]

@@ -22,6 +22,8 @@ from services.orders.orders.actions import OrderCommands
 from services.orders.orders.timing import TimerKeeper
 from services.orders.rates import endpoints as rates
 from services.orders.rates.exclusions import endpoints as rate_exclusions
+from services.orders.recurring import endpoints as recurring
+from services.orders.recurring.keeping import RecurringKeeper
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -31,6 +33,7 @@ def create_app(settings: Settings) -> FastAPI:
         title="Linli orders",
         routers=[
             orders.router,
+            recurring.router,
             files.router,
             kinds.router,
             lifecycles.router,
@@ -57,5 +60,10 @@ async def _resources(app: FastAPI) -> AsyncIterator[None]:
     poll_seconds = app.state.settings.clock_poll_seconds
     clock_keeper = ClockKeeper(app.state.database, poll_seconds=poll_seconds)
     timer_keeper = TimerKeeper(app.state.database, poll_seconds=poll_seconds)
-    async with running(clock_keeper.run(), name="orders-clocks"), running(timer_keeper.run(), name="orders-timers"):
+    recurring_keeper = RecurringKeeper(app.state.database, poll_seconds=poll_seconds)
+    async with (
+        running(clock_keeper.run(), name="orders-clocks"),
+        running(timer_keeper.run(), name="orders-timers"),
+        running(recurring_keeper.run(), name="orders-recurring"),
+    ):
         yield

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, time, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -112,6 +112,7 @@ async def _fill(world: World) -> None:
     await _fill_kinds(world)
     await _fill_clocks(world, order)
     await _fill_completion(world, order)
+    await _fill_recurring(world)
     await _answer_once_in_every_service(world)
 
 
@@ -244,6 +245,25 @@ async def _fill_completion(world: World, order: UUID) -> None:
         "rate_exclusion_steps", exclusion_id=exclusion, sequence=1, outcome="approved", reason="属实",
         decided_by=account, decided_at=now,
     )  # fmt: skip
+async def _fill_recurring(world: World) -> None:
+    """A recurring order with a change, an exception, an occurrence that failed, and something to be looked at."""
+    now, account, recurring = clock.now(), world.zhang.account_id, new_id()
+    one = {"recurring_order_id": recurring, "occurrence_on": date(2026, 3, 16)}
+    await world.insert(
+        "recurring_orders", id=recurring, kind="buy_medicine", description="代购", resident_id=world.zhang.resident_id,
+        area_id=world.areas["building"], community_id=world.areas["community"], placed_by=account,
+        rule="FREQ=WEEKLY;BYDAY=MO", first_on=date(2026, 1, 5), from_time=time(8, 30), until_time=time(10, 30),
+        holiday_policy="after", cover_policy="familiar", horizon_days=14, holds_since=now, arranged_at=now,
+    )  # fmt: skip
+    await world.insert(
+        "recurring_order_changes", recurring_order_id=recurring, sequence=1, action="arrange", actor_id=account, at=now
+    )
+    await world.insert("recurring_order_exceptions", **one)
+    await world.insert(
+        "recurring_order_occurrences", **one, planned_from=now, planned_until=now + timedelta(hours=2),
+        outcome="failed", reason="unknown_order_kind", decided_at=now,
+    )  # fmt: skip
+    await world.insert("recurring_order_work", recurring_order_id=recurring, order_id=new_id(), order_version=2)
 
 
 async def _answer_once_in_every_service(world: World) -> None:

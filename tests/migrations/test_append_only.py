@@ -18,6 +18,7 @@ TRIGGERED = {
     "order_clock_firings": "due_at",
     "order_kind_forms": "questions",
     "order_kind_changes": "after",
+    "recurring_order_changes": "reason",
     "order_history": "note",
     "order_lifecycles": "note",
     "order_answers": "solved",
