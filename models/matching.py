@@ -132,6 +132,7 @@ class Resource(TenantOwned, Base):
     valid_until: Mapped[date | None]
     """The last day."""
     note: Mapped[str | None] = mapped_column(String(2000))
+    is_withdrawn: Mapped[bool] = mapped_column(server_default=text("false"))
     version: Mapped[int]
     recorded_by: Mapped[UUID]
     recorded_at: Mapped[datetime]

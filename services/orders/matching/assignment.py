@@ -44,10 +44,7 @@ def assign(needs: Sequence[OrderNeed], helpers: Sequence[Candidate], scales: Seq
     Deterministic: the same orders and helpers in the same sequence give the same answer. Blocks for up to seconds.
     """
     table = [
-        [
-            None if (unfit := unfitness(need, helper)) is not None else points(need, helper, scale)
-            for helper in helpers
-        ]
+        [points(need, helper, scale) if unfitness(need, helper) is None else None for helper in helpers]
         for need, scale in zip(needs, scales, strict=True)
     ]
     chosen = best_total(table, [helper.free_places for helper in helpers])

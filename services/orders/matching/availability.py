@@ -54,6 +54,9 @@ class Availability:
         return Presence.FREE if _has(without(on_duty, self.absences), least) else Presence.ABSENT
 
 
+ANY_TIME = Availability()
+
+
 def wanted_period(wanted_from: datetime | None, wanted_until: datetime | None, now: datetime) -> Period:
     """The part of the wanted time that lies ahead; within a day where nothing was said or all of it has passed."""
     begins = max(now, wanted_from or now)

@@ -1,8 +1,8 @@
 """How well somebody fits an order, and why. Pure: what is known of both goes in, points with their reasons come out.
 
-A score compares helpers for one order at one moment and is never kept per person: workers are not ranked (国办函〔2026〕
-12号). So there is no factor for how somebody performs; in its place stands familiarity (a known household, a known kind
-of work), which saturates early, so that nobody collects an advantage.
+A score compares helpers for one order at one moment and is never kept per person: workers are not ranked
+(国办函〔2026〕12号). So there is no factor for how somebody performs; in its place stands familiarity (a known household,
+a known kind of work), which saturates early, so that nobody collects an advantage.
 """
 
 import math
@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-from services.orders.matching.availability import Availability, Period, Presence
+from services.orders.matching.availability import ANY_TIME, Availability, Period, Presence
 
 EARTH_RADIUS_METRES = 6_371_008.8
 """Mean radius (IUGG)."""
@@ -76,7 +76,8 @@ class OrderNeed:
     kind: str
     priority: str
     resident_id: UUID
-    household_id: UUID | None
+    household: frozenset[UUID]
+    """The residents of the home it is for, whoever of them asked."""
     ancestor_ids: frozenset[UUID]
     """Of its area, down to that area itself."""
     wanted: Period
@@ -101,13 +102,13 @@ class Candidate:
     serves: tuple[ServedArea, ...]
     resident_id: UUID | None = None
     skills: frozenset[str] = frozenset()
-    availability: Availability = Availability()
+    availability: Availability = ANY_TIME
     open_orders: int = 0
     """Led or assisted."""
     max_open: int = 5
     home: Point | None = None
     known_residents: frozenset[UUID] = frozenset()
-    known_households: frozenset[UUID] = frozenset()
+    """For whom they have done something before."""
     kinds_done: Mapping[str, int] = field(default_factory=dict)
     gave_back: frozenset[UUID] = frozenset()
     """Orders declined or handed back."""
@@ -253,7 +254,7 @@ def _familiarity(need: OrderNeed, helper: Candidate) -> int:
 
 
 def _knows(need: OrderNeed, helper: Candidate) -> bool:
-    return need.resident_id in helper.known_residents or need.household_id in helper.known_households
+    return not helper.known_residents.isdisjoint(need.household | {need.resident_id})
 
 
 def _distance_text(metres: float | None) -> str:
@@ -289,9 +290,7 @@ class Ranked(NamedTuple):
     score: Score
 
 
-def best_first(
-    need: OrderNeed, helpers: Collection[Candidate], scale: Scale
-) -> tuple[list[Ranked], dict[Unfit, int]]:
+def best_first(need: OrderNeed, helpers: Collection[Candidate], scale: Scale) -> tuple[list[Ranked], dict[Unfit, int]]:
     """Everybody who fits the order, best first, and how many do not, by reason. Equals are in order of their ids."""
     fitting: list[Ranked] = []
     left_out: dict[Unfit, int] = {}
