@@ -28,6 +28,7 @@ class WaitingOrder:
     version: int
     stage: str
     area_id: UUID
+    assignee_id: UUID | None
     is_escalated: bool
     hops: int
     helpers_wanted: int
@@ -90,6 +91,7 @@ def _waiting(row: Any, now: datetime) -> WaitingOrder:
     )
     return WaitingOrder(
         id=row["id"], number=row["number"], version=row["version"], stage=row["stage"], area_id=row["area_id"],
+        assignee_id=row["assignee_id"],
         is_escalated=row["is_escalated"], hops=row["hops"], helpers_wanted=row["helpers_wanted"],
         is_new_resident=row["is_new_resident"], need=need,
     )  # fmt: skip
@@ -119,8 +121,8 @@ def _point(row: Any) -> Point | None:
 
 
 _ORDERS = """
-SELECT o.id, order_number(o.number) AS number, o.version, o.stage, o.area_id, o.is_escalated, o.hops, o.helpers_wanted,
-    o.kind, o.priority, o.resident_id, o.wanted_from, o.wanted_until, o.lng, o.lat, a.ancestor_ids,
+SELECT o.id, order_number(o.number) AS number, o.version, o.stage, o.area_id, o.assignee_id, o.is_escalated, o.hops,
+    o.helpers_wanted, o.kind, o.priority, o.resident_id, o.wanted_from, o.wanted_until, o.lng, o.lat, a.ancestor_ids,
     ARRAY(
         SELECT m.resident_id FROM household_members m WHERE m.tenant_id = $1 AND m.household_id = o.household_id
     ) AS household,

@@ -1,8 +1,8 @@
 """How well somebody fits an order, and why. Pure: what is known of both goes in, points with their reasons come out.
 
 A score compares helpers for one order at one moment and is never kept per person: workers are not ranked
-(国办函〔2026〕12号). So there is no factor for how somebody performs; in its place stands familiarity (a known household,
-a known kind of work), which saturates early, so that nobody collects an advantage.
+(国办函〔2026〕12号). So there is no factor for how somebody performs; in its place stands familiarity (a known home, a
+known kind of work), which saturates early, so that nobody collects an advantage.
 """
 
 import math

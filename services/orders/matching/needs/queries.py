@@ -95,7 +95,7 @@ SELECT o.id AS order_id, o.number AS key, order_number(o.number) AS number, o.ki
     o.wanted_from, o.wanted_until, o.placed_at
 {_WAITING} AND o.number > $4
 ORDER BY o.number LIMIT $5
-"""  # noqa: S608 (of this file)
+"""
 _SERVICES = """
 WITH serving AS (
     SELECT DISTINCT g.account_id
