@@ -32,7 +32,7 @@ class ResourceKind(StrEnum):
     EQUIPMENT = "equipment"
 
 
-class DispatchMode(StrEnum):
+class MatchingMode(StrEnum):
     MANUAL = "manual"
     """Nobody is proposed: the dispatcher knows."""
     SUGGEST = "suggest"
@@ -152,7 +152,7 @@ class DispatchPolicy(TenantOwned, Base):
     version: Mapped[int] = mapped_column(primary_key=True)
     order_kind: Mapped[str | None] = mapped_column(String(40))
     """None: for every kind without a policy of its own."""
-    mode: Mapped[DispatchMode] = mapped_column(enumeration(DispatchMode))
+    mode: Mapped[MatchingMode] = mapped_column(enumeration(MatchingMode))
     weights: Mapped[dict[str, int]] = mapped_column(JSONB)
     """By factor, in per cent, 100 together."""
     reach_metres: Mapped[int]

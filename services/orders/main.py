@@ -14,6 +14,14 @@ from services.orders.clocks.work_calendar import endpoints as work_calendar
 from services.orders.files import endpoints as files
 from services.orders.files.store import FolderStore
 from services.orders.kinds import endpoints as kinds
+from services.orders.matching.dispatching import DispatchKeeper
+from services.orders.matching.helpers import endpoints as helpers
+from services.orders.matching.needs import endpoints as needs
+from services.orders.matching.plans import endpoints as dispatch_plans
+from services.orders.matching.policies import endpoints as dispatch_policies
+from services.orders.matching.resources import endpoints as matching_resources
+from services.orders.matching.suggestions import endpoints as suggestions
+from services.orders.matching.units import endpoints as units
 from services.orders.orders import endpoints as orders
 from services.orders.orders.actions import OrderCommands
 from services.orders.orders.timing import TimerKeeper
@@ -32,6 +40,13 @@ def create_app(settings: Settings) -> FastAPI:
             clocks.router,
             clock_policies.router,
             work_calendar.router,
+            helpers.router,
+            needs.router,
+            dispatch_plans.router,
+            dispatch_policies.router,
+            matching_resources.router,
+            suggestions.router,
+            units.router,
         ],
         resources=_resources,
     )
@@ -44,5 +59,10 @@ async def _resources(app: FastAPI) -> AsyncIterator[None]:
     poll_seconds = app.state.settings.clock_poll_seconds
     clock_keeper = ClockKeeper(app.state.database, poll_seconds=poll_seconds)
     timer_keeper = TimerKeeper(app.state.database, poll_seconds=poll_seconds)
-    async with running(clock_keeper.run(), name="orders-clocks"), running(timer_keeper.run(), name="orders-timers"):
+    dispatch_keeper = DispatchKeeper(app.state.database, poll_seconds=poll_seconds)
+    async with (
+        running(clock_keeper.run(), name="orders-clocks"),
+        running(timer_keeper.run(), name="orders-timers"),
+        running(dispatch_keeper.run(), name="orders-dispatch"),
+    ):
         yield

@@ -62,9 +62,7 @@ def left_because(order: WaitingOrder, limits: AutomaticLimits) -> list[LeftBecau
     return [reason for reason, holds in reasons.items() if holds]
 
 
-def choose(
-    ranked: Sequence[Ranked], limits: AutomaticLimits, sent_today: Mapping[UUID, int]
-) -> Ranked | LeftBecause:
+def choose(ranked: Sequence[Ranked], limits: AutomaticLimits, sent_today: Mapping[UUID, int]) -> Ranked | LeftBecause:
     """The best of those within the limits; else what kept the one who came farthest."""
     near = [one for one in ranked if _is_near(one, limits)]
     good = [one for one in near if one.score.points >= limits.min_score * 100]

@@ -8,14 +8,14 @@ from uuid import UUID
 
 import msgspec
 
-from models.matching import DispatchMode
+from models.matching import MatchingMode
 from services.chassis.errors import Problem
 from services.chassis.pagination import Page, decode_cursor, encode_cursor
 from services.orders.matching.policies.schemas import DispatchPolicyRead
 from services.orders.matching.scoring import REACH_METRES, WEIGHTS, Scale
 
 UNDECIDED = DispatchPolicyRead(
-    version=0, order_kind=None, mode=DispatchMode.SUGGEST, weights=dict(WEIGHTS), reach_metres=REACH_METRES,
+    version=0, order_kind=None, mode=MatchingMode.SUGGEST, weights=dict(WEIGHTS), reach_metres=REACH_METRES,
     limits=None, note="默认规则", active_from=None, recorded_by=None, recorded_at=None,
 )  # fmt: skip
 """What counts where a district has decided nothing: people dispatch, with suggestions."""
@@ -62,7 +62,10 @@ async def versions_page(
     """Every version there ever was, newest first."""
     before = 2**62 if cursor is None else decode_cursor(cursor, tuple[int])[0]
     rows = await connection.fetch(
-        f"{_COLUMNS} WHERE tenant_id = $1 AND version < $2 ORDER BY version DESC LIMIT $3", tenant_id, before, limit + 1
+        f"{_COLUMNS} WHERE tenant_id = $1 AND version < $2 ORDER BY version DESC LIMIT $3",
+        tenant_id,
+        before,
+        limit + 1,
     )
     return Page[DispatchPolicyRead](
         items=[_policy(row) for row in rows[:limit]],
@@ -75,8 +78,8 @@ def _policy(row: Any) -> DispatchPolicyRead:
     return DispatchPolicyRead.model_validate({**row, "weights": msgspec.json.decode(row["weights"]), "limits": limits})
 
 
-_NAMES = """version, order_kind, mode, weights::text AS weights, reach_metres, limits::text AS limits, note, active_from,
-    recorded_by, recorded_at"""
+_NAMES = """version, order_kind, mode, weights::text AS weights, reach_metres, limits::text AS limits, note,
+    active_from, recorded_by, recorded_at"""
 _COLUMNS = f"SELECT {_NAMES} FROM dispatch_policies"  # noqa: S608 (of this file)
 _BOOK = f"""
 SELECT DISTINCT ON (order_kind) {_NAMES} FROM dispatch_policies WHERE tenant_id = $1 AND active_from <= $2

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, StrictBool, model_validator
 
-from models.matching import DispatchMode
+from models.matching import MatchingMode
 from models.orders import Priority
 from services.chassis.schemas import Answer, Body, Line, Moment
 from services.orders.clocks.policies.schemas import OrderKindId
@@ -35,10 +35,10 @@ class AutomaticLimits(Body):
     """Nobody farther away, nor anybody whose distance is not known; null: any distance."""
     max_per_day: Annotated[int, Field(strict=True, ge=1, le=50)] = 3
     """So many a day at most to one helper."""
-    priorities: Annotated[list[Priority], Field(min_length=1, max_length=len(Priority))] = [
+    priorities: Annotated[tuple[Priority, ...], Field(min_length=1, max_length=len(Priority))] = (
         Priority.LOW,
         Priority.NORMAL,
-    ]  # fmt: skip
+    )
     only_hours: Hours | None = None
     """Only at these hours of the week, when somebody could step in; till then orders wait. Null: always."""
     known_residents_only: StrictBool = True
@@ -52,7 +52,7 @@ class DispatchPolicyDraft(Body):
 
     order_kind: OrderKindId | None = None
     """Null: every kind that has no policy of its own."""
-    mode: DispatchMode
+    mode: MatchingMode
     weights: Weights = dict(WEIGHTS)  # noqa: RUF012 (pydantic copies it)
     reach_metres: Metres = REACH_METRES
     """Beyond it nearness counts for nothing."""
@@ -64,7 +64,7 @@ class DispatchPolicyDraft(Body):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if (self.mode == DispatchMode.AUTOMATIC) != (self.limits is not None):
+        if (self.mode == MatchingMode.AUTOMATIC) != (self.limits is not None):
             raise ValueError("limits belong to the mode automatic, and to no other")
         return self
 
@@ -73,7 +73,7 @@ class DispatchPolicyRead(Answer):
     version: int
     """0: nothing was decided; this is what counts then."""
     order_kind: str | None
-    mode: DispatchMode
+    mode: MatchingMode
     weights: dict[Factor, int]
     reach_metres: int
     limits: AutomaticLimits | None

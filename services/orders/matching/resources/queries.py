@@ -82,7 +82,8 @@ SELECT r.id, r.kind, r.name, r.area_id, a.name AS area_name,
         (SELECT u.name FROM units u WHERE u.tenant_id = $1 AND u.id = r.owner_unit_id),
         (SELECT c.name FROM accounts c WHERE c.id = r.owner_account_id)
     ) AS owner_name,
-    r.quantity, r.measure, r.hours::text AS hours, r.valid_from, r.valid_until, r.note, r.is_withdrawn, r.version, r.updated_at
+    r.quantity, r.measure, r.hours::text AS hours, r.valid_from, r.valid_until, r.note, r.is_withdrawn, r.version,
+    r.updated_at
 FROM resources r JOIN areas a ON a.tenant_id = r.tenant_id AND a.id = r.area_id
 WHERE r.tenant_id = $1 AND a.ancestor_ids && $2 AND r.id < $6
     AND ($3::uuid IS NULL OR r.id = $3) AND ($4::text IS NULL OR r.kind = $4)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from models.matching import AutomaticOutcome, DispatchMode
+from models.matching import AutomaticOutcome, MatchingMode
 from models.orders import OrderStage
 from services.chassis import clock
 from services.chassis.errors import Forbidden, Problem
@@ -38,7 +38,7 @@ class OrderNotWaiting(Problem):
 async def suggestions(connection: Any, caller: Identity, order_id: UUID, *, limit: int) -> SuggestionsRead:
     """For who dispatches the order. Raises OrderNotFound, Forbidden, OrderNotWaiting."""
     found = await find_order(connection, caller, order_id=order_id)
-    if not policy.is_dispatcher(caller, found.facts):
+    if not policy.is_dispatcher(found.facts):
         raise Forbidden
     now = clock.now()
     order = (await load_waiting(connection, caller.tenant_id, [found.id], now))[0]
@@ -49,7 +49,7 @@ async def suggestions(connection: Any, caller: Identity, order_id: UUID, *, limi
     helpers: int = 0
     ranked: list[Ranked] = []
     left_out: dict[Unfit, int] = {}
-    if counts.mode != DispatchMode.MANUAL:
+    if counts.mode != MatchingMode.MANUAL:
         candidates = [
             one
             for one in await load_candidates(connection, caller.tenant_id, [order], now)

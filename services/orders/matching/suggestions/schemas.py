@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from models.matching import DispatchMode
+from models.matching import MatchingMode
 from services.chassis.schemas import Answer
 from services.orders.matching.automatic import LEFT_TEXTS, LeftBecause
 from services.orders.matching.scoring import UNFIT_TEXTS, Factor, Ranked, Reason, Score, Unfit
@@ -105,7 +105,7 @@ class SuggestionsRead(Answer):
     order_id: UUID
     order_version: int
     """To be sent along with the dispatch: the suggestions are for the order as it was."""
-    mode: DispatchMode
+    mode: MatchingMode
     policy_version: int
     """0: the district has decided nothing."""
     automatic: AutomaticRead | None
