@@ -14,7 +14,13 @@ READING_ROLES = OVERSEEING_ROLES | SERVING_ROLES
 STAFFING_ROLES = frozenset({Role.COMMUNITY_ADMIN, Role.DISTRICT_ADMIN})
 """Make units and say who belongs to them."""
 
+ALONG_THE_AREAS = """(a.ancestor_ids && $2 OR a.id IN (
+    SELECT unnest(asked.ancestor_ids) FROM areas asked WHERE asked.tenant_id = $1 AND asked.id = ANY ($2)
+))"""
+"""SQL: the area `a` lies in one of the areas `$2`, or around it: what serves a district serves its communities."""
+
 __all__ = [
+    "ALONG_THE_AREAS",
     "DISPATCHING_ROLES",
     "OVERSEEING_ROLES",
     "READING_ROLES",

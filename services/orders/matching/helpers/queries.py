@@ -20,7 +20,7 @@ from services.orders.matching.helpers.schemas import (
     HelperReadFull,
 )
 from services.orders.matching.hours import of_day
-from services.orders.matching.policy import DISPATCHING_ROLES, SERVING_ROLES, scope
+from services.orders.matching.policy import ALONG_THE_AREAS, DISPATCHING_ROLES, SERVING_ROLES, scope
 
 
 class HelperNotFound(Problem):
@@ -106,8 +106,8 @@ _ABSENCES = """
 SELECT id, starts_at, ends_at, CASE WHEN $4 IN (account_id, recorded_by) THEN kind END AS kind FROM helper_absences
 WHERE tenant_id = $1 AND account_id = $2 AND ends_at > $3 ORDER BY starts_at, id
 """
-_HELPERS = """
-SELECT c.id AS account_id, c.name, COALESCE(p.skills, '{}') AS skills, p.hours::text AS hours,
+_HELPERS = f"""
+SELECT c.id AS account_id, c.name, COALESCE(p.skills, '{{}}') AS skills, p.hours::text AS hours,
     COALESCE(p.max_open, $9) AS max_open,
     EXISTS (
         SELECT FROM helper_absences x
@@ -133,12 +133,7 @@ WHERE c.suspended_at IS NULL AND ($5::uuid IS NULL OR c.id = $5) AND (c.name, c.
     JOIN memberships m ON m.tenant_id = g.tenant_id AND m.account_id = g.account_id AND m.ended_at IS NULL
     WHERE g.tenant_id = $1 AND g.role = ANY ($3)
         AND g.valid_from <= $4 AND (g.valid_to IS NULL OR g.valid_to > $4)
-        AND (
-            a.ancestor_ids && $2
-            OR g.area_id IN (
-                SELECT unnest(asked.ancestor_ids) FROM areas asked WHERE asked.tenant_id = $1 AND asked.id = ANY ($2)
-            )
-        )
+        AND {ALONG_THE_AREAS}
 )
 ORDER BY c.name, c.id LIMIT $8
-"""
+"""  # noqa: S608 (a constant)

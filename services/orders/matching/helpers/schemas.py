@@ -18,7 +18,7 @@ Skill = Annotated[str, *text_of(30), Field(examples=["电工"])]
 def _are_distinct(skills: list[str]) -> list[str]:
     if len(set(skills)) != len(skills):
         raise ValueError("a skill stands there once")
-    return sorted(skills)
+    return skills
 
 
 Skills = Annotated[list[Skill], Field(max_length=20), AfterValidator(_are_distinct)]

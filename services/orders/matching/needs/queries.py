@@ -19,7 +19,7 @@ from services.orders.matching.needs.schemas import (
     ServiceList,
     ServiceRead,
 )
-from services.orders.matching.policy import OVERSEEING_ROLES, READING_ROLES, SERVING_ROLES, scope
+from services.orders.matching.policy import ALONG_THE_AREAS, OVERSEEING_ROLES, READING_ROLES, SERVING_ROLES, scope
 from services.orders.orders.actions import UnknownOrderKind
 
 
@@ -96,7 +96,7 @@ SELECT o.id AS order_id, o.number AS key, order_number(o.number) AS number, o.ki
 {_WAITING} AND o.number > $4
 ORDER BY o.number LIMIT $5
 """
-_SERVICES = """
+_SERVICES = f"""
 WITH serving AS (
     SELECT DISTINCT g.account_id
     FROM grants g
@@ -104,12 +104,7 @@ WITH serving AS (
     JOIN memberships m ON m.tenant_id = g.tenant_id AND m.account_id = g.account_id AND m.ended_at IS NULL
     WHERE g.tenant_id = $1 AND g.role = ANY ($3)
         AND g.valid_from <= $4 AND (g.valid_to IS NULL OR g.valid_to > $4)
-        AND (
-            a.ancestor_ids && $2
-            OR g.area_id IN (
-                SELECT unnest(asked.ancestor_ids) FROM areas asked WHERE asked.tenant_id = $1 AND asked.id = ANY ($2)
-            )
-        )
+        AND {ALONG_THE_AREAS}
 )
 SELECT k.id AS kind, k.name, k.category,
     (
@@ -123,12 +118,12 @@ SELECT k.id AS kind, k.name, k.category,
         LEFT JOIN helper_profiles p ON p.tenant_id = $1 AND p.account_id = h.account_id
         WHERE ARRAY(
             SELECT s.skill FROM order_kind_skills s WHERE s.tenant_id = $1 AND s.order_kind = k.id AND s.is_needed
-        ) <@ COALESCE(p.skills, '{}')
+        ) <@ COALESCE(p.skills, '{{}}')
     ) AS helpers
 FROM order_kinds k
 WHERE k.tenant_id = $1 AND k.is_active
 ORDER BY k.category, k.id
-"""
+"""  # noqa: S608 (a constant)
 _KIND = "SELECT true FROM order_kinds WHERE tenant_id = $1 AND id = $2"
 _SKILLS = "SELECT skill, is_needed FROM order_kind_skills WHERE tenant_id = $1 AND order_kind = $2 ORDER BY skill"
 _FORGET_SKILLS = "DELETE FROM order_kind_skills WHERE tenant_id = $1 AND order_kind = $2"

@@ -12,7 +12,7 @@ from services.chassis.errors import Problem
 from services.chassis.identity import Identity
 from services.chassis.pagination import Page, decode_cursor, encode_cursor
 from services.orders.clocks.work_time import day_of
-from services.orders.matching.policy import READING_ROLES, scope
+from services.orders.matching.policy import ALONG_THE_AREAS, READING_ROLES, scope
 from services.orders.matching.resources.schemas import ResourceRead
 
 AFTER_ALL = UUID(int=2**128 - 1)
@@ -76,7 +76,7 @@ def _resource(row: Any) -> ResourceRead:
     )
 
 
-_RESOURCES = """
+_RESOURCES = f"""
 SELECT r.id, r.kind, r.name, r.area_id, a.name AS area_name,
     r.owner_unit_id AS unit_id, r.owner_account_id AS account_id, COALESCE(
         (SELECT u.name FROM units u WHERE u.tenant_id = $1 AND u.id = r.owner_unit_id),
@@ -85,8 +85,8 @@ SELECT r.id, r.kind, r.name, r.area_id, a.name AS area_name,
     r.quantity, r.measure, r.hours::text AS hours, r.valid_from, r.valid_until, r.note, r.is_withdrawn, r.version,
     r.updated_at
 FROM resources r JOIN areas a ON a.tenant_id = r.tenant_id AND a.id = r.area_id
-WHERE r.tenant_id = $1 AND a.ancestor_ids && $2 AND r.id < $6
+WHERE r.tenant_id = $1 AND {ALONG_THE_AREAS} AND r.id < $6
     AND ($3::uuid IS NULL OR r.id = $3) AND ($4::text IS NULL OR r.kind = $4)
     AND ($5::date IS NULL OR NOT r.is_withdrawn AND (r.valid_until IS NULL OR r.valid_until >= $5))
 ORDER BY r.id DESC LIMIT $7
-"""
+"""  # noqa: S608 (a constant)

@@ -17,7 +17,7 @@ class ResourceFields(Body):
     kind: ResourceKind
     name: Annotated[Name, Field(examples=["社区多功能厅"])]
     quantity: Annotated[int | None, Field(strict=True, ge=1, le=1_000_000)] = None
-    measure: Annotated[str | None, *text_of(20), Field(examples=["间"])] = None
+    measure: Annotated[str, *text_of(20), Field(examples=["间"])] | None = None
     """What the quantity counts."""
     hours: Hours | None = None
     """When it can be had, by weekday; null: not stated."""

@@ -4,10 +4,10 @@ from typing import Any
 from uuid import UUID
 
 from services.chassis import clock
-from services.chassis.errors import Forbidden, Problem
+from services.chassis.errors import Forbidden, NotFound, Problem
 from services.chassis.identity import Identity
 from services.chassis.schemas import new_id
-from services.orders.matching.policy import READING_ROLES, STAFFING_ROLES, check_area
+from services.orders.matching.policy import STAFFING_ROLES, check_area
 from services.orders.matching.units import queries
 from services.orders.matching.units.schemas import UnitChange, UnitDraft, UnitLeadership, UnitMembership, UnitReadFull
 
@@ -62,11 +62,12 @@ async def remove_member(connection: Any, caller: Identity, unit_id: UUID, accoun
 
 async def _staffed(connection: Any, caller: Identity, unit_id: UUID) -> UnitReadFull:
     """UnitNotFound for who may not know of it, Forbidden for who may, but does not staff it."""
-    known = await queries.unit(connection, caller, unit_id, roles=READING_ROLES)
+    known = await queries.unit(connection, caller, unit_id)
     try:
-        return await queries.unit(connection, caller, known.id, roles=STAFFING_ROLES)
-    except queries.UnitNotFound:
+        await check_area(connection, caller, STAFFING_ROLES, known.area_id)
+    except NotFound:
         raise Forbidden from None
+    return known
 
 
 _MAKE = """

@@ -1,15 +1,14 @@
 """Reading units."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from models.identity import Role
 from services.chassis import clock
 from services.chassis.errors import Problem
 from services.chassis.identity import Identity
 from services.chassis.pagination import Page, decode_cursor, encode_cursor
-from services.orders.matching.policy import READING_ROLES, scope
+from services.orders.matching.policy import ALONG_THE_AREAS, READING_ROLES, scope
 from services.orders.matching.units.schemas import UnitMemberRead, UnitRead, UnitReadFull
 
 
@@ -34,11 +33,9 @@ async def units_page(
     )
 
 
-async def unit(
-    connection: Any, caller: Identity, unit_id: UUID, *, roles: Collection[Role] = READING_ROLES
-) -> UnitReadFull:
-    """With its people. Raises UnitNotFound unless the caller holds one of the roles over its area."""
-    rows = await _fetch(connection, caller, caller.areas_as(roles), unit_id=unit_id)
+async def unit(connection: Any, caller: Identity, unit_id: UUID) -> UnitReadFull:
+    """With its people. Raises UnitNotFound unless it serves where the caller serves or oversees."""
+    rows = await _fetch(connection, caller, caller.areas_as(READING_ROLES), unit_id=unit_id)
     if not rows:
         raise UnitNotFound
     people = await connection.fetch(_PEOPLE, caller.tenant_id, unit_id, clock.now())
@@ -59,15 +56,15 @@ async def _fetch(
     return await connection.fetch(_UNITS, caller.tenant_id, areas, clock.now(), unit_id, *after, limit)
 
 
-_UNITS = """
+_UNITS = f"""
 SELECT u.id, u.kind, u.name, u.area_id, a.name AS area_name, u.phone, u.is_active, (
     SELECT count(*) FROM unit_members m
     WHERE m.tenant_id = $1 AND m.unit_id = u.id AND (m.until IS NULL OR m.until > $3)
 ) AS members
 FROM units u JOIN areas a ON a.tenant_id = u.tenant_id AND a.id = u.area_id
-WHERE u.tenant_id = $1 AND a.ancestor_ids && $2 AND ($4::uuid IS NULL OR u.id = $4) AND (u.name, u.id) > ($5, $6)
+WHERE u.tenant_id = $1 AND {ALONG_THE_AREAS} AND ($4::uuid IS NULL OR u.id = $4) AND (u.name, u.id) > ($5, $6)
 ORDER BY u.name, u.id LIMIT $7
-"""
+"""  # noqa: S608 (a constant)
 _PEOPLE = """
 SELECT m.account_id, c.name, m.is_leader, m.since FROM unit_members m JOIN accounts c ON c.id = m.account_id
 WHERE m.tenant_id = $1 AND m.unit_id = $2 AND (m.until IS NULL OR m.until > $3)
