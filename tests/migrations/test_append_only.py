@@ -16,6 +16,8 @@ TRIGGERED = {
     "clock_extensions": "amount",
     "clock_extension_decisions": "is_granted",
     "order_clock_firings": "due_at",
+    "dispatch_policies": "limits",
+    "automatic_dispatches": "why",
     "order_history": "note",
     "order_lifecycles": "note",
     "ledger_transactions": "reason",

@@ -48,15 +48,16 @@ class DispatchKeeper:
         return sum([await self._keep_tenant(row["tenant_id"]) for row in due])
 
     async def _keep_tenant(self, tenant_id: UUID) -> int:
-        """What goes wrong in one district does not stop the others; the next turn tries again."""
-        done = 0
+        """What goes wrong with one order does not stop the others; the next turn tries again."""
+        return sum([await self._decide(tenant_id, order_id) for order_id in await self._waiting(tenant_id)])
+
+    async def _decide(self, tenant_id: UUID, order_id: UUID) -> bool:
         try:
-            for order_id in await self._waiting(tenant_id):
-                async with self._database.hot_transaction(tenant_id) as connection:
-                    done += await decide_on(connection, tenant_id, order_id)
+            async with self._database.hot_transaction(tenant_id) as connection:
+                return await decide_on(connection, tenant_id, order_id)
         except Exception as error:
             logger.warning("automatic dispatch put off: %s", type(error).__name__)
-        return done
+            return False
 
     async def _waiting(self, tenant_id: UUID) -> list[UUID]:
         async with self._database.hot_transaction(tenant_id) as connection:

@@ -13,6 +13,7 @@ from services.chassis import clock
 from services.chassis.clock import SHANGHAI
 from services.chassis.database import Database
 from services.chassis.settings import Settings
+from services.orders.lifecycles.standard import STANDARD
 from services.orders.matching.automatic import LEFT_TEXTS, LeftBecause, choose
 from services.orders.matching.dispatching import DispatchKeeper
 from services.orders.matching.policies.schemas import AutomaticLimits
@@ -196,6 +197,24 @@ async def test_many_keepers_send_each_order_once(world: World, keepers: list[Dis
     }  # fmt: skip
     steps = await world.fetch_value("SELECT count(*) FROM order_history WHERE action = 'dispatch'")
     assert steps == 8
+
+
+async def test_a_life_that_does_not_allow_it_leaves_it_to_people(world: World, keeper: DispatchKeeper) -> None:
+    """A district's own lifecycle may lead from `triaged` to somewhere else first."""
+    steps = [
+        step.model_copy(update={"from_states": tuple(state for state in step.from_states if state != "triaged")})
+        if step.action == "dispatch"
+        else step
+        for step in STANDARD.transitions
+    ]
+    version = await world.add_lifecycle(STANDARD.model_copy(update={"transitions": tuple(steps)}))
+    await world.connection.execute(
+        "UPDATE order_kinds SET lifecycle_version = $1 WHERE tenant_id = $2", version, world.tenant_id
+    )
+    await decide(world, "automatic", limits=EASY)
+    order = await triaged(world)
+    await settled(world, keeper, 1)
+    assert await left_because(world, order["id"]) == ["not_possible"]
 
 
 # The choice itself ------------------------------------------------------------------------------------------------
