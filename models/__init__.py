@@ -12,3 +12,7 @@ from models import clocks, earning, grid, idempotency, identity, orders, outbox,
 from models.base import Base
 
 __all__ = ["Base", "clocks", "earning", "grid", "idempotency", "identity", "orders", "outbox", "points", "recurring"]
+from models import clocks, earning, grid, idempotency, identity, matching, orders, outbox, points
+from models.base import Base
+
+__all__ = ["Base", "clocks", "earning", "grid", "idempotency", "identity", "matching", "orders", "outbox", "points"]

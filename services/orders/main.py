@@ -17,6 +17,14 @@ from services.orders.follow_ups import endpoints as follow_ups
 from services.orders.follow_ups.queries import past_follow_ups
 from services.orders.kinds import endpoints as kinds
 from services.orders.lifecycles import endpoints as lifecycles
+from services.orders.matching.dispatching import DispatchKeeper
+from services.orders.matching.helpers import endpoints as helpers
+from services.orders.matching.needs import endpoints as needs
+from services.orders.matching.plans import endpoints as dispatch_plans
+from services.orders.matching.policies import endpoints as dispatch_policies
+from services.orders.matching.resources import endpoints as matching_resources
+from services.orders.matching.suggestions import endpoints as suggestions
+from services.orders.matching.units import endpoints as units
 from services.orders.orders import endpoints as orders
 from services.orders.orders.actions import OrderCommands
 from services.orders.orders.timing import TimerKeeper
@@ -47,6 +55,13 @@ def create_app(settings: Settings) -> FastAPI:
             rates.router,
             rate_exclusions.order_router,
             rate_exclusions.router,
+            helpers.router,
+            needs.router,
+            dispatch_plans.router,
+            dispatch_policies.router,
+            matching_resources.router,
+            suggestions.router,
+            units.router,
         ],
         clearings=[past_follow_ups()],
         resources=_resources,
@@ -65,5 +80,10 @@ async def _resources(app: FastAPI) -> AsyncIterator[None]:
         running(clock_keeper.run(), name="orders-clocks"),
         running(timer_keeper.run(), name="orders-timers"),
         running(recurring_keeper.run(), name="orders-recurring"),
+    dispatch_keeper = DispatchKeeper(app.state.database, poll_seconds=poll_seconds)
+    async with (
+        running(clock_keeper.run(), name="orders-clocks"),
+        running(timer_keeper.run(), name="orders-timers"),
+        running(dispatch_keeper.run(), name="orders-dispatch"),
     ):
         yield
