@@ -1,7 +1,7 @@
 """The order service: 居民点单 · 社区派单 · 党员接单."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
@@ -73,17 +73,17 @@ async def _resources(app: FastAPI) -> AsyncIterator[None]:
     app.state.order_commands = OrderCommands(app.state.database)
     app.state.file_store = FolderStore(app.state.settings.files_folder)
     poll_seconds = app.state.settings.clock_poll_seconds
-    clock_keeper = ClockKeeper(app.state.database, poll_seconds=poll_seconds)
-    timer_keeper = TimerKeeper(app.state.database, poll_seconds=poll_seconds)
-    recurring_keeper = RecurringKeeper(app.state.database, poll_seconds=poll_seconds)
-    async with (
-        running(clock_keeper.run(), name="orders-clocks"),
-        running(timer_keeper.run(), name="orders-timers"),
-        running(recurring_keeper.run(), name="orders-recurring"),
-    dispatch_keeper = DispatchKeeper(app.state.database, poll_seconds=poll_seconds)
-    async with (
-        running(clock_keeper.run(), name="orders-clocks"),
-        running(timer_keeper.run(), name="orders-timers"),
-        running(dispatch_keeper.run(), name="orders-dispatch"),
-    ):
+    async with AsyncExitStack() as keepers:
+        for name, keeper in KEEPERS.items():
+            kept = keeper(app.state.database, poll_seconds=poll_seconds)
+            await keepers.enter_async_context(running(kept.run(), name=f"orders-{name}"))
         yield
+
+
+KEEPERS = {
+    "clocks": ClockKeeper,
+    "timers": TimerKeeper,
+    "recurring": RecurringKeeper,
+    "dispatch": DispatchKeeper,
+}
+"""What goes on by itself, in the background of every process of the service."""
