@@ -28,7 +28,7 @@ FACTS = tuple(OrderKindFacts.model_fields)
 
 
 async def add_kind(connection: Any, caller: Identity, body: OrderKindDraft) -> OrderKindRead:
-    """Raises Forbidden, OrderKindTaken."""
+    """Its orders live as the district's do. Raises Forbidden, OrderKindTaken."""
     if not await rules_district(connection, caller):
         raise Forbidden
     added = await connection.fetchval(_ADD, caller.tenant_id, body.id, *_facts(body).values())
@@ -100,7 +100,8 @@ def _state(kind: OrderKindRead) -> str:
 
 _PLACES = ", ".join(f"${number}" for number in range(3, 3 + len(FACTS)))
 _ADD = f"""
-INSERT INTO order_kinds (tenant_id, id, {", ".join(FACTS)}, form_version, version) VALUES ($1, $2, {_PLACES}, 1, 1)
+INSERT INTO order_kinds (tenant_id, id, {", ".join(FACTS)}, form_version, version, lifecycle_version)
+SELECT $1, $2, {_PLACES}, 1, 1, max(l.version) FROM order_lifecycles l WHERE l.tenant_id = $1 AND l.order_kind IS NULL
 ON CONFLICT (tenant_id, id) DO NOTHING RETURNING version
 """  # noqa: S608 (names out of this file)
 _EDIT = f"""
