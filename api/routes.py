@@ -19,8 +19,13 @@ ROUTES: Final[Mapping[str, str]] = {
     "/v1/clock-policies": "orders",
     "/v1/clocks": "orders",
     "/v1/files": "orders",
+    "/v1/follow-ups": "orders",
+    "/v1/lifecycles": "orders",
     "/v1/order-kinds": "orders",
     "/v1/orders": "orders",
+    "/v1/rate-exclusions": "orders",
+    "/v1/rates": "orders",
+    "/v1/rates.xlsx": "orders",
     "/v1/work-calendar": "orders",
     "/v1/points": "points",
 }

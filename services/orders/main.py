@@ -13,10 +13,15 @@ from services.orders.clocks.policies import endpoints as clock_policies
 from services.orders.clocks.work_calendar import endpoints as work_calendar
 from services.orders.files import endpoints as files
 from services.orders.files.store import FolderStore
+from services.orders.follow_ups import endpoints as follow_ups
+from services.orders.follow_ups.queries import past_follow_ups
 from services.orders.kinds import endpoints as kinds
+from services.orders.lifecycles import endpoints as lifecycles
 from services.orders.orders import endpoints as orders
 from services.orders.orders.actions import OrderCommands
 from services.orders.orders.timing import TimerKeeper
+from services.orders.rates import endpoints as rates
+from services.orders.rates.exclusions import endpoints as rate_exclusions
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -28,11 +33,19 @@ def create_app(settings: Settings) -> FastAPI:
             orders.router,
             files.router,
             kinds.router,
+            lifecycles.router,
+            lifecycles.kind_router,
             clocks.order_router,
             clocks.router,
             clock_policies.router,
             work_calendar.router,
+            follow_ups.order_router,
+            follow_ups.router,
+            rates.router,
+            rate_exclusions.order_router,
+            rate_exclusions.router,
         ],
+        clearings=[past_follow_ups()],
         resources=_resources,
     )
 

@@ -111,6 +111,7 @@ async def _fill(world: World) -> None:
     await _fill_earning(world)
     await _fill_kinds(world)
     await _fill_clocks(world, order)
+    await _fill_completion(world, order)
     await _answer_once_in_every_service(world)
 
 
@@ -218,6 +219,31 @@ async def _fill_clocks(world: World, order: UUID) -> None:
     )  # fmt: skip
     await world.insert("order_clock_work", order_id=order, sequence=1)
     await world.insert("clock_recounts", id=new_id(), due_at=now)
+
+
+async def _fill_completion(world: World, order: UUID) -> None:
+    """An answer to the order, a call-back, the next one that is due, and an exclusion that was approved."""
+    now, account, exclusion = clock.now(), world.zhang.account_id, new_id()
+    await world.insert(
+        "order_answers", order_id=order, sequence=1, round=1, completed_at=now, source="resident", solved=False,
+        stars=2, account_id=account, at=now,
+    )  # fmt: skip
+    await world.insert(
+        "follow_ups", order_id=order, sequence=1, round=1, is_reached=False, unreachable_because="no_answer",
+        called_by=account, called_at=now,
+    )  # fmt: skip
+    await world.insert(
+        "due_follow_ups", order_id=order, community_id=world.areas["community"], area_id=world.areas["building"],
+        cause="unsolved", completed_at=now, due_at=now,
+    )  # fmt: skip
+    await world.insert(
+        "rate_exclusions", id=exclusion, order_id=order, reason_code="unreasonable", words="超出职责", asked_by=account,
+        asked_at=now,
+    )  # fmt: skip
+    await world.insert(
+        "rate_exclusion_steps", exclusion_id=exclusion, sequence=1, outcome="approved", reason="属实",
+        decided_by=account, decided_at=now,
+    )  # fmt: skip
 
 
 async def _answer_once_in_every_service(world: World) -> None:
