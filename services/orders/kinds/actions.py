@@ -124,7 +124,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)
 class OrderKindTaken(Problem):
     status = 409
     code = "order_kind_taken"
-    zh = "该诉求类型编号已存在。"
+    zh = "该订单类别编号已存在。"
     en = "There is a kind with this id already."
 
 
@@ -133,5 +133,5 @@ class OrderKindChanged(Problem):
 
     status = 409
     code = "order_kind_changed"
-    zh = "该诉求类型已被他人修改（现为第 {version} 版），请重新读取后再改。"
+    zh = "该订单类别已被他人修改（现为第 {version} 版），请重新读取后再改。"
     en = "Somebody else has edited this kind; it is at version {version} now. Read it again."
