@@ -26,7 +26,7 @@ from tests.orders.lifecycles.district import (
 )
 from tests.orders.lifecycles.model import Carried, ModelOrder, Person, Refused, complaints_about
 
-WALKS, STEPS = 36, 40
+WALKS, STEPS = 44, 45
 STATUS = {"order_not_found": 404, "forbidden": 403, "unknown_main_order": 422}
 """Every other refusal is a conflict."""
 ELSEWHERE = frozenset({"ask_extension", "grant_extension", "refuse_extension"})
