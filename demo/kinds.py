@@ -56,6 +56,14 @@ class Remarks:
     cancelled_by_community: list[str]
     declined: list[str]
     dispatch_notes: list[str]
+    returned: list[str]
+    resubmitted: list[str]
+    rejected: list[str]
+    handed_back: list[str]
+    transferred: list[str]
+    redone: list[str]
+    shelved: list[str]
+    merged: list[str]
 
 
 def _kind(row: dict[str, Any]) -> Kind:

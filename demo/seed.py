@@ -11,7 +11,7 @@ from sqlalchemy import JSON
 
 from demo.district import District, build
 from demo.places import TENANT_CODE, TENANT_ID, TENANT_NAME
-from demo.tables import Row
+from demo.rows import Row
 from models import Base
 from services.chassis import clock
 from services.chassis.clock import SHANGHAI
