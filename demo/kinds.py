@@ -68,11 +68,14 @@ class Remarks:
 
 def _kind(row: dict[str, Any]) -> Kind:
     standard = STANDARD_KIND[row["id"]]
+    told = {**row, "doer": Doer(row["doer"]), "cases": [Case(**case) for case in row["cases"]]}
     return Kind(
-        name=standard.name,
-        category=standard.category,
-        evidence_required=standard.evidence_required,
-        **{**row, "doer": Doer(row["doer"]), "cases": [Case(**case) for case in row["cases"]]},
+        **{
+            "name": standard.name,
+            "category": standard.category,
+            "evidence_required": standard.evidence_required,
+            **told,
+        }
     )
 
 
