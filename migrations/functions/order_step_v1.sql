@@ -74,7 +74,8 @@ BEGIN
         ELSE order_obstacle(o, v_life->'limits', c.action, v_step->'needs', v_facts, c.account, c.now)
     END;
     v_to := CASE v_step->>'to' WHEN '@before' THEN o.resumes_to ELSE COALESCE(v_step->>'to', o.state) END;
-    IF v_code IS NULL AND NOT COALESCE(v_life->'states' ? v_to, false) THEN
+    v_stage := v_life #>> ARRAY['states', v_to, 'stage'];
+    IF v_code IS NULL AND v_stage IS NULL THEN
         v_code := 'order_state_conflict';  -- nobody knows where it was before
     END IF;
     IF v_code IS NULL AND c.is_system AND c.action = 'lapse' AND o.timer_action IS DISTINCT FROM 'lapse' THEN
@@ -121,7 +122,7 @@ BEGIN
         ELSIF v_kind.lifecycle_version <> o.lifecycle_version THEN
             SELECT l.compiled INTO v_life FROM order_lifecycles l
             WHERE l.tenant_id = p_tenant AND l.version = v_kind.lifecycle_version;
-            IF NOT v_life->'states' ? v_to THEN
+            IF v_life #>> ARRAY['states', v_to, 'stage'] IS DISTINCT FROM v_stage THEN
                 v_code := 'kind_does_not_fit';
             END IF;
         END IF;
@@ -148,7 +149,6 @@ BEGIN
     END IF;
 
     v_was := o;
-    v_stage := v_life #>> ARRAY['states', v_to, 'stage'];
     v_moves := v_step->'to' <> 'null';
     INSERT INTO order_history (tenant_id, order_id, sequence, action, from_state, to_state, actor_id, at, note, details)
     VALUES (

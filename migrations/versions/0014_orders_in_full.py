@@ -261,13 +261,13 @@ def _take_orders_their_columns() -> None:
     )
     op.alter_column("orders", "state", server_default="placed")
     op.alter_column("order_history", "actor_id", nullable=False)
-    for name, column, values in (
+    for check, checked, values in (
         ("orderaction", "action", OLD_ACTIONS),
         ("from_state", "from_state", OLD_STATES),
         ("to_state", "to_state", OLD_STATES),
     ):
         listed = ", ".join(repr(value) for value in values)
-        op.create_check_constraint(op.f(f"ck_order_history_{name}"), "order_history", f"{column} IN ({listed})")
+        op.create_check_constraint(op.f(f"ck_order_history_{check}"), "order_history", f"{checked} IN ({listed})")
 
 
 def _give_orders_their_columns() -> None:

@@ -132,8 +132,8 @@ async def test_one_helper_who_changed_stops_all(world: World, what: str) -> None
     else:
         body = {"items": [{"skill": "电工", "is_needed": True}]}
         await put(world.district_admin, "/v1/order-kinds/buy_medicine/skills", body)
-    status, body = await confirm(world, made["id"])
-    assert (status, body["code"], [row["reason"] for row in body["orders"]]) == (409, "plan_outdated", [what])
+    status, refused = await confirm(world, made["id"])
+    assert (status, refused["code"], [row["reason"] for row in refused["orders"]]) == (409, "plan_outdated", [what])
     assert await dispatches(world) == 0
 
 

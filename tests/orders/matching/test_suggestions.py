@@ -25,7 +25,7 @@ from tests.orders.matching.conftest import (
 )
 from tests.world import World
 
-HERE = {"lng": 114.6904, "lat": 23.7412}
+HERE: dict[str, Any] = {"lng": 114.6904, "lat": 23.7412}
 
 
 async def test_best_first_with_every_point_explained(world: World) -> None:
