@@ -109,8 +109,11 @@ async def _fill(world: World) -> None:
         "identity_events", id=new_id(), kind="account_opened", actor_id=account, account_id=account, recorded_at=now
     )
     await _fill_earning(world)
+    await _fill_kinds(world)
     await _fill_clocks(world, order)
+    await _fill_completion(world, order)
     await _fill_recurring(world)
+    await _fill_matching(world, order)
     await _answer_once_in_every_service(world)
 
 
@@ -181,6 +184,14 @@ async def _fill_earning(world: World) -> None:
     )  # fmt: skip
 
 
+async def _fill_kinds(world: World) -> None:
+    now, account = clock.now(), world.district_admin.account_id
+    await world.insert("order_kind_forms", kind="buy_medicine", version=1, questions="[]", recorded_at=now)
+    await world.insert(
+        "order_kind_changes", kind="buy_medicine", version=2, after="{}", changed_by=account, changed_at=now
+    )
+
+
 async def _fill_clocks(world: World, order: UUID) -> None:
     """A calendar, hours and a policy of its own, a clock that is paused and extended, told of and to be computed."""
     now, account, extension = clock.now(), world.zhang.account_id, new_id()
@@ -212,6 +223,29 @@ async def _fill_clocks(world: World, order: UUID) -> None:
     await world.insert("clock_recounts", id=new_id(), due_at=now)
 
 
+async def _fill_completion(world: World, order: UUID) -> None:
+    """An answer to the order, a call-back, the next one that is due, and an exclusion that was approved."""
+    now, account, exclusion = clock.now(), world.zhang.account_id, new_id()
+    await world.insert(
+        "order_answers", order_id=order, sequence=1, round=1, completed_at=now, source="resident", solved=False,
+        stars=2, account_id=account, at=now,
+    )  # fmt: skip
+    await world.insert(
+        "follow_ups", order_id=order, sequence=1, round=1, is_reached=False, unreachable_because="no_answer",
+        called_by=account, called_at=now,
+    )  # fmt: skip
+    await world.insert(
+        "due_follow_ups", order_id=order, community_id=world.areas["community"], area_id=world.areas["building"],
+        cause="unsolved", completed_at=now, due_at=now,
+    )  # fmt: skip
+    await world.insert(
+        "rate_exclusions", id=exclusion, order_id=order, reason_code="unreasonable", words="超出职责", asked_by=account,
+        asked_at=now,
+    )  # fmt: skip
+    await world.insert(
+        "rate_exclusion_steps", exclusion_id=exclusion, sequence=1, outcome="approved", reason="属实",
+        decided_by=account, decided_at=now,
+    )  # fmt: skip
 async def _fill_recurring(world: World) -> None:
     """A recurring order with a change, an exception, an occurrence that failed, and something to be looked at."""
     now, account, recurring = clock.now(), world.zhang.account_id, new_id()
@@ -231,6 +265,35 @@ async def _fill_recurring(world: World) -> None:
         outcome="failed", reason="unknown_order_kind", decided_at=now,
     )  # fmt: skip
     await world.insert("recurring_order_work", recurring_order_id=recurring, order_id=new_id(), order_version=2)
+async def _fill_matching(world: World, order: UUID) -> None:
+    """A helper who is away at times, a skill, a resource, a policy, a plan, and an order that was left to people."""
+    now, account, plan = clock.now(), world.member.account_id, new_id()
+    recorded = {"recorded_by": account, "recorded_at": now}
+    await world.insert("helper_profiles", account_id=account, skills=["电工"], max_open=5, updated_at=now)
+    await world.insert(
+        "helper_absences", id=new_id(), account_id=account, starts_at=now, ends_at=now + timedelta(days=1),
+        kind="leave", **recorded,
+    )  # fmt: skip
+    await world.insert("order_kind_skills", order_kind="buy_medicine", skill="药师", is_needed=False)
+    await world.insert(
+        "resources", id=new_id(), kind="venue", name="多功能厅", area_id=world.areas["community"],
+        owner_account_id=account, valid_from=now.date(), version=1, updated_at=now, **recorded,
+    )  # fmt: skip
+    await world.insert(
+        "dispatch_policies", version=1, mode="suggest", weights="{}", reach_metres=3000, note="试行", active_from=now,
+        **recorded,
+    )  # fmt: skip
+    await world.insert(
+        "dispatch_plans", id=plan, area_id=world.areas["community"], state="draft", asked="{}", left_over="[]",
+        helpers=1, made_by=account, made_at=now, expires_at=now + timedelta(days=1),
+    )  # fmt: skip
+    await world.insert(
+        "dispatch_plan_items", plan_id=plan, order_id=order, order_version=1, helper_id=account, points=5000, why="{}"
+    )
+    await world.insert(
+        "automatic_dispatches", order_id=order, order_version=1, outcome="left", why="{}", policy_version=1,
+        decided_at=now,
+    )  # fmt: skip
 
 
 async def _answer_once_in_every_service(world: World) -> None:
