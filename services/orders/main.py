@@ -1,11 +1,13 @@
 """The order service: 居民点单 · 社区派单 · 党员接单."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Protocol
 
 from fastapi import FastAPI
 
 from services.chassis.application import create_service, running
+from services.chassis.database import Database
 from services.chassis.settings import Settings
 from services.orders.clocks import endpoints as clocks
 from services.orders.clocks.keeping import ClockKeeper
@@ -80,7 +82,12 @@ async def _resources(app: FastAPI) -> AsyncIterator[None]:
         yield
 
 
-KEEPERS = {
+class _Keeper(Protocol):
+    def __init__(self, database: Database, *, poll_seconds: float) -> None: ...
+    async def run(self) -> None: ...
+
+
+KEEPERS: Mapping[str, type[_Keeper]] = {
     "clocks": ClockKeeper,
     "timers": TimerKeeper,
     "recurring": RecurringKeeper,

@@ -246,6 +246,8 @@ async def _fill_completion(world: World, order: UUID) -> None:
         "rate_exclusion_steps", exclusion_id=exclusion, sequence=1, outcome="approved", reason="属实",
         decided_by=account, decided_at=now,
     )  # fmt: skip
+
+
 async def _fill_recurring(world: World) -> None:
     """A recurring order with a change, an exception, an occurrence that failed, and something to be looked at."""
     now, account, recurring = clock.now(), world.zhang.account_id, new_id()
@@ -265,6 +267,8 @@ async def _fill_recurring(world: World) -> None:
         outcome="failed", reason="unknown_order_kind", decided_at=now,
     )  # fmt: skip
     await world.insert("recurring_order_work", recurring_order_id=recurring, order_id=new_id(), order_version=2)
+
+
 async def _fill_matching(world: World, order: UUID) -> None:
     """A helper who is away at times, a skill, a resource, a policy, a plan, and an order that was left to people."""
     now, account, plan = clock.now(), world.member.account_id, new_id()
