@@ -82,16 +82,9 @@ async def obstacles(
         tenant_id, asked, need.resident_id, need.order_id, list(need.ancestor_ids), sorted(SERVING_ROLES), now,
         max(now, need.begins_at),
     )  # fmt: skip
-    absent = await _absent_among(connection, tenant_id, asked, need)
+    away = await connection.fetch(_ABSENT, tenant_id, asked, need.begins_at, need.ends_at)
     found = {row["account_id"]: row["obstacle"] for row in rows if row["obstacle"]}
-    return dict.fromkeys(absent, "absent") | found
-
-
-async def _absent_among(connection: Any, tenant_id: UUID, account_ids: list[UUID], need: Need) -> list[UUID]:
-    if not await connection.fetchval("SELECT to_regclass('helper_absences') IS NOT NULL"):
-        return []
-    rows = await connection.fetch(_ABSENT, tenant_id, account_ids, need.begins_at, need.ends_at)
-    return [row["account_id"] for row in rows]
+    return {row["account_id"]: "absent" for row in away} | found
 
 
 _FAMILIAR = """

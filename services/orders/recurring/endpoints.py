@@ -12,6 +12,7 @@ from services.chassis.idempotency import ONCE, IdempotencyKeyMissing, Idempotenc
 from services.chassis.identity import Caller
 from services.chassis.pagination import Cursor, InvalidCursor, Limit, Page
 from services.orders.clocks.driving import driving
+from services.orders.kinds.forms import FormIncomplete
 from services.orders.orders.actions import (
     AssigneeCannotServe,
     NotAResident,
@@ -63,7 +64,7 @@ router = APIRouter(
 
 _POST = (UnreadableBody, IdempotencyKeyMissing, IdempotencyKeyReused, Busy)
 _CHANGE = (*_POST, Forbidden, RecurringOrderNotFound, RecurringOrderStale, RecurringOrderEnded)
-_AS_PLACING = (NotAResident, ResidentNotFound, NotInHousehold, PlaceNeeded, UnknownOrderKind)
+_AS_PLACING = (NotAResident, ResidentNotFound, NotInHousehold, PlaceNeeded, UnknownOrderKind, FormIncomplete)
 _TERMS = (*_AS_PLACING, RuleNotUnderstood, FirstDayOutOfReach)
 
 

@@ -5,16 +5,13 @@ from datetime import date, datetime, time
 from typing import Annotated, Any
 from uuid import UUID
 
-import msgspec
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, model_validator
 
 from models.recurring import CoverPolicy, HolidayPolicy, OccurrenceOutcome, RecurringChange
 from services.chassis.schemas import Answer, Body, Latitude, Line, Longitude, Name, Paragraph, Phone, text_of
+from services.orders.kinds.forms import FormAnswers
 from services.orders.recurring.arithmetic import Why
 from services.orders.recurring.rules import LONGEST_RULE
-
-LONGEST_ANSWERS = 8000
-"""Bytes of JSON."""
 
 
 def _spelled_out(value: object) -> object:
@@ -33,12 +30,6 @@ def _whole_day(value: object) -> object:
     if isinstance(value, date) or (isinstance(value, str) and re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", value)):
         return value
     raise ValueError("must be a day such as 2026-03-16")
-
-
-def _short(answers: dict[str, Any]) -> dict[str, Any]:
-    if len(msgspec.json.encode(answers)) > LONGEST_ANSWERS:
-        raise ValueError(f"at most {LONGEST_ANSWERS} bytes")
-    return answers
 
 
 TimeOfDay = Annotated[
@@ -80,7 +71,7 @@ class RecurringTerms(Times):
     contact_name: Name | None = None
     contact_phone: Phone | None = None
     address: Line | None = None
-    answers: Annotated[dict[str, Any], AfterValidator(_short)] = Field(default_factory=dict)
+    answers: FormAnswers = Field(default_factory=dict)
     """To the questions of the kind's form."""
     lng: Longitude | None = None
     lat: Latitude | None = None

@@ -4,17 +4,14 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import asyncpg
 import pytest
 
 from models.identity import Role
 from services.chassis import clock
-from services.chassis.database import driver_url
 from services.chassis.schemas import new_id
-from services.chassis.settings import Settings
 from tests.orders.clocks.conftest import moment
 from tests.orders.recurring.conftest import Keep, anew, arrange, at, change, last_step, orders_of
-from tests.world import ARRANGER, World
+from tests.world import World
 
 FRIDAY = "2026-03-06T09:00"
 
@@ -23,9 +20,8 @@ Away = Callable[[str, str, str], Awaitable[None]]
 
 
 @pytest.fixture
-async def away(world: World, settings: Settings) -> Away:
+async def away(world: World) -> Away:
     """Says that somebody is not there from one moment to another."""
-    await _make_sure_of_absences(settings)
 
     async def recorded(key: str, since: str, until: str) -> None:
         person = world.people[key].account_id
@@ -35,26 +31,6 @@ async def away(world: World, settings: Settings) -> Away:
         )  # fmt: skip
 
     return recorded
-
-
-async def _make_sure_of_absences(settings: Settings) -> None:
-    """Absences belong to matching; where its table is not there yet, one of its shape will do."""
-    owner = await asyncpg.connect(driver_url(settings.database_url))
-    try:
-        if not await owner.fetchval("SELECT to_regclass('helper_absences') IS NOT NULL"):
-            await owner.execute(_ABSENCES)
-    finally:
-        await owner.close()
-
-
-_ABSENCES = f"""
-CREATE TABLE helper_absences (
-    tenant_id uuid, id uuid, account_id uuid, starts_at timestamptz, ends_at timestamptz, kind text, recorded_by uuid,
-    recorded_at timestamptz, PRIMARY KEY (tenant_id, id)
-);
-GRANT SELECT ON helper_absences TO linli_orders;
-GRANT ALL ON helper_absences TO {ARRANGER};
-"""
 
 
 async def with_helper(world: World, **body: Any) -> dict[str, Any]:

@@ -180,6 +180,7 @@ async def test_what_is_wrong_with_a_rule_is_said(world: World) -> None:
         ({"rule": "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"}, "rule_not_understood"),
         ({"horizon_days": 61}, "invalid_request"),
         ({"answers": {"much": "x" * 9000}}, "invalid_request"),
+        ({"answers": {"floor": 5}}, "form_incomplete"),
         ({"state": "ended"}, "invalid_request"),
     ],
 )
