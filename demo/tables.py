@@ -2,10 +2,12 @@
 
 from dataclasses import asdict
 from datetime import timedelta
+from itertools import chain
 
 from demo.books import Books
 from demo.histories import PastOrder
 from demo.ids import FOUNDED_AT, fixed_id
+from demo.matching import matching_rows, paired_units
 from demo.order_rows import order_rows
 from demo.past_points import Ledger, Rule, delivered_at
 from demo.people import Home, People, Person
@@ -34,8 +36,9 @@ def tables_of(places: Places, staff: Staff, orders: list[PastOrder], ledger: Led
         _staff_rows(staff),
         _people_rows(staff.people),
         _post_rows(staff),
-        _unit_rows(staff),
+        _unit_rows(places, staff),
         order_rows(places, orders),
+        matching_rows(places, staff),
         _earning_rows(ledger),
         _book_rule_rows(),
         _account_rows(ledger.books),
@@ -185,19 +188,20 @@ def _post_rows(staff: Staff) -> Tables:
     }
 
 
-def _unit_rows(staff: Staff) -> Tables:
+def _unit_rows(places: Places, staff: Staff) -> Tables:
+    units = (
+        {
+            "id": unit.id,
+            "kind": unit.kind,
+            "name": unit.name,
+            "area_id": unit.area.id,
+            "phone": unit.phone,
+            "created_at": FOUNDED_AT,
+        }
+        for unit in staff.units
+    )
     return {
-        "units": owned(
-            {
-                "id": unit.id,
-                "kind": unit.kind,
-                "name": unit.name,
-                "area_id": unit.area.id,
-                "phone": unit.phone,
-                "created_at": FOUNDED_AT,
-            }
-            for unit in staff.units
-        ),
+        "units": owned(chain(units, paired_units(places))),
         "unit_members": owned(
             {
                 "unit_id": unit.id,

@@ -437,8 +437,8 @@ class TestUnits:
     def test_everyone_is_led_by_one_of_its_members(self, district: District) -> None:
         members = rows_by(district.tables["unit_members"], "unit_id")
 
-        for row in district.tables["units"]:
-            assert [member["is_leader"] for member in members[row["id"]]].count(True) == 1
+        for unit in district.staff.units:
+            assert [member["is_leader"] for member in members[unit.id]].count(True) == 1
 
     def test_companies_are_given_what_they_are_paid_for(self, district: District) -> None:
         companies = {unit.id: unit for unit in district.staff.units if unit.kind is UnitKind.ORGANIZATION}

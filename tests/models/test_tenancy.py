@@ -61,7 +61,10 @@ AMOUNTS = [
 ]
 """What is counted in points, or counts their movements."""
 
-COORDINATES = {"orders.lat", "orders.lng", "recurring_orders.lat", "recurring_orders.lng"}
+COORDINATES = {
+    *("orders.lat", "orders.lng", "recurring_orders.lat", "recurring_orders.lng"),
+    *("helper_profiles.lat", "helper_profiles.lng"),
+}
 """The only columns that may be inexact."""
 
 

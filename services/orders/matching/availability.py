@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from services.chassis.clock import SHANGHAI
@@ -40,21 +41,25 @@ class Presence(StrEnum):
 class Availability:
     """`hours` None: not stated, any time will do. An empty list: no time of the week."""
 
-    hours: Sequence[WeeklyHours] | None = None
-    absences: Sequence[Period] = ()
+    hours: tuple[WeeklyHours, ...] | None = None
+    absences: tuple[Period, ...] = ()
 
     def presence(self, wanted: Period) -> Presence:
         """Whether there is time in the wanted period: half an hour, or all of it where it is shorter."""
-        if self.hours is None and not self.absences:
-            return Presence.FREE
-        on_duty = duty_periods(self.hours, wanted)
-        least = min(LEAST, wanted.ends - wanted.begins)
-        if not _has(on_duty, least):
-            return Presence.OFF_DUTY
-        return Presence.FREE if _has(without(on_duty, self.absences), least) else Presence.ABSENT
+        return _presence(self.hours, self.absences, wanted)
 
 
 ANY_TIME = Availability()
+
+
+@lru_cache(maxsize=20_000)
+def _presence(hours: tuple[WeeklyHours, ...] | None, absences: tuple[Period, ...], wanted: Period) -> Presence:
+    """Remembered: a plan asks for every pair, and most helpers and orders have their times in common."""
+    on_duty = duty_periods(hours, wanted)
+    least = min(LEAST, wanted.ends - wanted.begins)
+    if not _has(on_duty, least):
+        return Presence.OFF_DUTY
+    return Presence.FREE if _has(without(on_duty, absences), least) else Presence.ABSENT
 
 
 def wanted_period(wanted_from: datetime | None, wanted_until: datetime | None, now: datetime) -> Period:

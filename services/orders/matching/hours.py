@@ -5,13 +5,21 @@ from datetime import date
 from itertools import pairwise
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from services.orders.matching.availability import WeeklyHours
 
 Weekday = Annotated[int, Field(strict=True, ge=1, le=7)]
 TimeOfDay = Annotated[str, Field(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$", examples=["08:30"])]
-Row = tuple[Weekday, TimeOfDay, TimeOfDay]
+_ROW = {
+    "type": "array",
+    "items": {"anyOf": [{"type": "integer"}, {"type": "string"}]},
+    "minItems": 3,
+    "maxItems": 3,
+    "examples": [[1, "08:30", "12:00"]],
+}
+"""Said without `prefixItems`, which tools that read the document trip over."""
+Row = Annotated[tuple[Weekday, TimeOfDay, TimeOfDay], WithJsonSchema(_ROW)]
 
 
 def _are_apart(rows: list[Row]) -> list[Row]:

@@ -42,19 +42,19 @@ def test_an_evening_and_its_night_are_one_stretch() -> None:
 
 @pytest.mark.parametrize(("ends", "presence"), [(at(9.5), Presence.FREE), (at(9.4), Presence.OFF_DUTY)])
 def test_half_an_hour_is_needed(ends: datetime, presence: Presence) -> None:
-    helper = Availability(hours=[WeeklyHours(1, 9 * 60, 12 * 60)])
+    helper = Availability(hours=(WeeklyHours(1, 9 * 60, 12 * 60),))
     assert helper.presence(Period(at(8), ends)) == presence
 
 
 def test_a_short_visit_needs_all_of_its_time() -> None:
-    helper = Availability(absences=[Period(at(9), at(9.2))])
+    helper = Availability(absences=(Period(at(9), at(9.2)),))
     assert helper.presence(Period(at(9.1), at(9.3))) == Presence.ABSENT
     assert helper.presence(Period(at(9.2), at(9.3))) == Presence.FREE
 
 
 def test_a_whole_week_and_more() -> None:
     """However long the wanted time: a weekday comes once a week."""
-    sundays = Availability(hours=[WeeklyHours(7, 600, 660)])
+    sundays = Availability(hours=(WeeklyHours(7, 600, 660),))
     assert sundays.presence(Period(at(0), at(0, 300))) == Presence.FREE
     assert sundays.presence(Period(at(0), at(0, 6))) == Presence.OFF_DUTY
 

@@ -63,11 +63,11 @@ def test_weights_are_per_cent() -> None:
         (Unfit.FULL, {"open_orders": 5}),
         (None, {"open_orders": 4}),
         (Unfit.FULL, {"max_open": 0}),
-        (Unfit.OFF_DUTY, {"availability": Availability(hours=[WeeklyHours(2, 0, 1440)])}),
-        (Unfit.OFF_DUTY, {"availability": Availability(hours=[])}),
-        (None, {"availability": Availability(hours=[WeeklyHours(1, 540, 600)])}),
-        (Unfit.ABSENT, {"availability": Availability(absences=[Period(MONDAY, MONDAY + timedelta(hours=3))])}),
-        (None, {"availability": Availability(absences=[Period(MONDAY, MONDAY + timedelta(hours=1))])}),
+        (Unfit.OFF_DUTY, {"availability": Availability(hours=(WeeklyHours(2, 0, 1440),))}),
+        (Unfit.OFF_DUTY, {"availability": Availability(hours=())}),
+        (None, {"availability": Availability(hours=(WeeklyHours(1, 540, 600),))}),
+        (Unfit.ABSENT, {"availability": Availability(absences=(Period(MONDAY, MONDAY + timedelta(hours=3)),))}),
+        (None, {"availability": Availability(absences=(Period(MONDAY, MONDAY + timedelta(hours=1)),))}),
     ],
 )
 def test_who_is_left_out(unfit: Unfit | None, changes: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, StrictBool, model_validator
 
 from models.matching import AbsenceKind
 from services.chassis.schemas import Answer, Body, Latitude, Longitude, Moment, text_of
-from services.orders.matching.hours import Hours
+from services.orders.matching.hours import Hours, Row
 
 LONGEST_ABSENCE = timedelta(days=366)
 
@@ -45,7 +45,7 @@ class HelperProfileDraft(Body):
 
 class HelperProfileRead(Answer):
     skills: list[str]
-    hours: list[tuple[int, str, str]] | None
+    hours: list[Row] | None
     max_open: int
     lng: float | None
     lat: float | None
@@ -91,7 +91,7 @@ class HelperRead(Answer):
     account_id: UUID
     name: str
     skills: list[str]
-    hours: list[tuple[int, str, str]] | None
+    hours: list[Row] | None
     hours_today: list[tuple[str, str]] | None
     """Null: not stated."""
     is_absent: StrictBool

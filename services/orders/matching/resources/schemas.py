@@ -8,7 +8,7 @@ from pydantic import Field, StrictBool, model_validator
 
 from models.matching import ResourceKind
 from services.chassis.schemas import Answer, Body, Name, Paragraph, text_of
-from services.orders.matching.hours import Hours
+from services.orders.matching.hours import Hours, Row
 
 Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(2199, 12, 31), examples=["2026-03-16"])]
 
@@ -63,7 +63,7 @@ class ResourceRead(Answer):
     """Of the unit or the person that offers it."""
     quantity: int | None
     measure: str | None
-    hours: list[tuple[int, str, str]] | None
+    hours: list[Row] | None
     valid_from: date
     valid_until: date | None
     note: str | None
