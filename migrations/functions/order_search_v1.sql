@@ -30,13 +30,7 @@ BEGIN
     FROM unnest(v_words) AS word, unnest(order_grams(word)) AS gram;
 
     IF q.view = 'area' THEN
-        SELECT
-            array_agg(a.id) FILTER (WHERE a.id = a.community_id), array_agg(a.id) FILTER (WHERE a.id <> a.community_id)
-        INTO v_communities, v_smaller
-        FROM areas a
-        LEFT JOIN areas community ON community.tenant_id = a.tenant_id AND community.id = a.community_id
-        WHERE a.tenant_id = p_tenant AND a.ancestor_ids && q.areas
-            AND (a.id = a.community_id OR NOT community.ancestor_ids && q.areas);
+        SELECT p.communities, p.smaller INTO v_communities, v_smaller FROM order_places(p_tenant, q.areas) AS p;
     END IF;
 
     -- What is read itself.
