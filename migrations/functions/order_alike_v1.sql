@@ -54,7 +54,8 @@ BEGIN
             'area_name', (SELECT a.name FROM areas a WHERE a.tenant_id = o.tenant_id AND a.id = o.area_id),
             'placed_at', o.placed_at, 'lng', o.lng, 'lat', o.lat, 'text', o.description,
             'reporters', 1 + (
-                SELECT count(*) FROM orders m WHERE m.tenant_id = o.tenant_id AND m.merged_into = o.id AND m.stage = 'follow'
+                SELECT count(*) FROM orders m
+                WHERE m.tenant_id = o.tenant_id AND m.merged_into = o.id AND m.stage = 'follow'
             )
         )::text
         FROM orders o WHERE o.tenant_id = p_tenant AND o.number = shown.number

@@ -1,4 +1,5 @@
--- The open orders of some areas by stage: how many, how many of them late, and with p_query.page_size the first of each.
+-- The open orders of some areas by stage: how many, how many of them late, and
+-- the first `page_size` of each.
 -- Counted on ix_orders_open alone, an index of open orders: what is done costs nothing, however much it is. At most
 -- `most_orders` are counted and `most_missed` late clocks looked at; beyond that the answer says so (`is_partial`).
 -- p_query: see services/orders/reading/board.py. `areas` are the caller's own or lie inside them (checked there).

@@ -16,8 +16,8 @@ DECLARE
 BEGIN
     EXECUTE format('SET LOCAL linli.tenant = %L', p_tenant);
     SELECT * INTO q FROM jsonb_to_record(p_query) AS x (
-        account uuid, resident uuid, serves uuid[], oversees uuid[], stages text[], own_stages text[], page_size bigint,
-        most_pooled bigint, most_orders bigint, most_missed bigint
+        account uuid, resident uuid, serves uuid[], oversees uuid[], now timestamptz, stages text[], own_stages text[],
+        page_size bigint, most_pooled bigint, most_orders bigint, most_missed bigint
     );
     IF q.resident IS NOT NULL THEN
         -- Done, and not judged since: it waits for the answer of the person who needed it.
@@ -59,7 +59,7 @@ BEGIN
         )) AS c
         JOIN orders o ON o.tenant_id = p_tenant AND o.id = c.order_id;
         v_helper := '{"tasks":' || order_list(p_tenant, jsonb_build_object(
-            'view', 'tasks', 'account', q.account, 'areas', q.serves, 'stages', jsonb_build_array('handle'),
+            'view', 'tasks', 'now', q.now, 'account', q.account, 'areas', q.serves, 'stages', jsonb_build_array('handle'),
             'before', 4611686018427387904, 'page_size', q.page_size
         )) || ',"pool":' || order_list(p_tenant, jsonb_build_object(
             'view', 'pool', 'areas', COALESCE(v_communities, '{}') || COALESCE(v_smaller, '{}'),

@@ -19,7 +19,7 @@ BEGIN
     EXECUTE format('SET LOCAL linli.tenant = %L', p_tenant);
     SELECT * INTO q FROM jsonb_to_record(p_query) AS x (
         view text, account uuid, resident uuid, areas uuid[], states text[], stages text[], kind text, priority text,
-        assignee uuid, unit uuid, before bigint, page_size bigint
+        assignee uuid, unit uuid, now timestamptz, before bigint, page_size bigint
     );
     IF q.view IN ('area', 'pool') THEN
         SELECT p.communities, p.smaller INTO v_communities, v_smaller FROM order_places(p_tenant, q.areas) AS p;
@@ -45,7 +45,8 @@ BEGIN
     ELSIF q.view = 'tasks' THEN
         -- What I am to do, what my units are to do, and where I or they assist: people's own, few beside the rest.
         SELECT array_agg(m.unit_id) INTO v_units FROM unit_members m
-        WHERE m.tenant_id = p_tenant AND m.account_id = q.account AND (m.until IS NULL OR m.until > now());
+        WHERE m.tenant_id = p_tenant AND m.account_id = q.account AND m.since <= q.now
+            AND (m.until IS NULL OR m.until > q.now);
         SELECT array_agg(m.number) INTO v_numbers FROM (
             (
                 SELECT o.number FROM orders o
@@ -92,7 +93,22 @@ BEGIN
             ORDER BY f.number DESC LIMIT q.page_size + 1
         ) m;
     ELSE
-        IF q.stages IS NOT NULL AND NOT 'done' = ANY (q.stages) THEN
+        IF q.stages IS NOT NULL AND NOT 'done' = ANY (q.stages) AND q.states IS NULL AND q.assignee IS NULL
+            AND q.unit IS NULL
+        THEN
+            -- The index of open orders has all that is asked for: no order itself is read.
+            SELECT array_agg(m.number) INTO v_numbers FROM (
+                SELECT f.number FROM unnest(v_communities) AS community, unnest(q.stages) AS wanted, LATERAL (
+                    SELECT o.number FROM orders o
+                    WHERE o.tenant_id = p_tenant AND o.stage <> 'done'
+                        AND (o.community_id, o.stage, o.number) < (community, wanted, q.before)
+                        AND (o.community_id, o.stage, o.number) > (community, wanted, 0)
+                        AND (q.kind IS NULL OR o.kind = q.kind) AND (q.priority IS NULL OR o.priority = q.priority)
+                    ORDER BY o.community_id DESC, o.stage DESC, o.number DESC LIMIT q.page_size + 1
+                ) f
+                ORDER BY f.number DESC LIMIT q.page_size + 1
+            ) m;
+        ELSIF q.stages IS NOT NULL AND NOT 'done' = ANY (q.stages) THEN
             SELECT array_agg(m.number) INTO v_numbers FROM (
                 SELECT f.number FROM unnest(v_communities) AS community, unnest(q.stages) AS wanted, LATERAL (
                     SELECT o.number FROM orders o
@@ -161,6 +177,9 @@ BEGIN
             (SELECT k.name FROM order_kinds k WHERE k.tenant_id = o.tenant_id AND k.id = o.kind),
             (SELECT a.name FROM areas a WHERE a.tenant_id = o.tenant_id AND a.id = o.area_id),
             (SELECT c.name FROM accounts c WHERE c.id = o.assignee_id),
+            CASE WHEN o.unit_id IS NOT NULL THEN (
+                SELECT u.name FROM units u WHERE u.tenant_id = o.tenant_id AND u.id = o.unit_id
+            ) END,
             CASE q.view
                 WHEN 'area' THEN true
                 WHEN 'pool' THEN false
@@ -168,9 +187,11 @@ BEGIN
                     SELECT FROM areas a
                     WHERE a.tenant_id = p_tenant AND a.id = o.area_id AND a.ancestor_ids && q.areas
                 )
-                ELSE o.stage NOT IN ('close', 'done') AND EXISTS (
-                    SELECT FROM areas a
-                    WHERE a.tenant_id = p_tenant AND a.id = o.area_id AND a.ancestor_ids && q.areas
+                ELSE o.stage NOT IN ('close', 'done') AND (
+                    o.assignee_id IS DISTINCT FROM q.account OR o.unit_id = ANY (v_units) OR EXISTS (
+                        SELECT FROM areas a
+                        WHERE a.tenant_id = p_tenant AND a.id = o.area_id AND a.ancestor_ids && q.areas
+                    )
                 )
             END
         )

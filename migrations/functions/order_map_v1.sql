@@ -1,5 +1,5 @@
 -- The open orders of some areas that lie in a box, WGS-84: one by one when they are few, else as cells of a grid.
--- Read from ix_orders_open alone, an index of open orders; at most `most_orders` of them, beyond that the answer says so.
+-- Read from ix_orders_open alone, an index of open orders; beyond `most_orders` inside the answer says so.
 -- Cells are counted from (-180, -90) in steps of `cell` degrees, so that they stand still when the map is moved.
 -- p_query: see services/orders/reading/map.py. `areas` are the caller's own or lie inside them (checked there).
 CREATE FUNCTION order_map(p_tenant uuid, p_query jsonb) RETURNS text LANGUAGE plpgsql
@@ -11,7 +11,7 @@ DECLARE
     v_numbers bigint[];
     v_cells text;
     v_points text;
-    v_looked_at bigint;
+    v_inside bigint;
 BEGIN
     EXECUTE format('SET LOCAL linli.tenant = %L', p_tenant);
     SELECT * INTO q FROM jsonb_to_record(p_query) AS x (
@@ -22,17 +22,15 @@ BEGIN
     WITH reached AS (
         SELECT unnest(v_communities) AS id
         UNION SELECT a.community_id FROM areas a WHERE a.tenant_id = p_tenant AND a.id = ANY (v_smaller)
-    ), looked_at AS MATERIALIZED (
+    ), inside AS MATERIALIZED (
         SELECT f.* FROM reached, LATERAL (
-            SELECT o.number, o.lng, o.lat, o.stage, o.kind FROM orders o
+            SELECT o.number, o.lng, o.lat FROM orders o
             WHERE o.tenant_id = p_tenant AND o.community_id = reached.id AND o.stage <> 'done'
                 AND (reached.id = ANY (v_communities) OR o.area_id = ANY (v_smaller))
+                AND o.lng BETWEEN q.west AND q.east AND o.lat BETWEEN q.south AND q.north
+                AND o.stage = ANY (q.stages) AND (q.kind IS NULL OR o.kind = q.kind)
         ) f
         LIMIT q.most_orders
-    ), inside AS MATERIALIZED (
-        SELECT l.number, l.lng, l.lat FROM looked_at l
-        WHERE l.lng BETWEEN q.west AND q.east AND l.lat BETWEEN q.south AND q.north
-            AND l.stage = ANY (q.stages) AND (q.kind IS NULL OR l.kind = q.kind)
     ), cells AS (
         SELECT count(*) AS orders, avg(i.lng) AS lng, avg(i.lat) AS lat FROM inside i
         WHERE (SELECT count(*) FROM inside) > q.most_points
@@ -41,8 +39,8 @@ BEGIN
     SELECT
         (SELECT string_agg(json_build_object('count', c.orders, 'lng', c.lng, 'lat', c.lat)::text, ',') FROM cells c),
         (SELECT array_agg(i.number ORDER BY i.number DESC) FROM inside i HAVING count(*) <= q.most_points),
-        (SELECT count(*) FROM looked_at)
-    INTO v_cells, v_numbers, v_looked_at;
+        (SELECT count(*) FROM inside)
+    INTO v_cells, v_numbers, v_inside;
     SELECT string_agg((
         SELECT json_build_object(
             'id', o.id, 'number', order_number(o.number), 'kind', o.kind, 'stage', o.stage, 'state', o.state,
@@ -52,5 +50,5 @@ BEGIN
     ), ',' ORDER BY shown.number DESC) INTO v_points
     FROM unnest(v_numbers) AS shown (number);
     RETURN '{"points":[' || COALESCE(v_points, '') || '],"clusters":[' || COALESCE(v_cells, '') || '],"is_partial":'
-        || (v_looked_at >= q.most_orders)::text || '}';
+        || (v_inside >= q.most_orders)::text || '}';
 END $$

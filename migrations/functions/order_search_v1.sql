@@ -1,7 +1,7 @@
 -- One page of orders whose words contain everything asked for, newest first, behind `before` (an order number).
 -- p_query: see services/orders/reading/search.py. `areas` are the caller's own or lie inside them (checked there).
--- Flat however many orders there are: the index of words is asked block by block from the newest on, and left as soon as
--- the page is full; a word that is in no order costs one look into each block (16,384 orders).
+-- Flat however many orders there are: the index of words is asked block by block from the newest on, and left as soon
+-- as the page is full; a word that is in no order costs one look into each block (16,384 orders).
 -- Not in the index are the orders of the last seconds, words of a single character, and people's own few orders:
 -- those are read themselves, the newest `most` of them.
 CREATE FUNCTION order_search(p_tenant uuid, p_query jsonb) RETURNS text LANGUAGE plpgsql
@@ -22,8 +22,8 @@ DECLARE
 BEGIN
     EXECUTE format('SET LOCAL linli.tenant = %L', p_tenant);
     SELECT * INTO q FROM jsonb_to_record(p_query) AS x (
-        view text, account uuid, resident uuid, areas uuid[], words text, number bigint, before bigint, page_size bigint,
-        most bigint, few bigint, some_communities bigint
+        view text, account uuid, resident uuid, areas uuid[], words text, before bigint, page_size bigint, most bigint,
+        few bigint, some_communities bigint
     );
     SELECT array_agg(DISTINCT word) INTO v_words FROM unnest(string_to_array(order_searched(q.words), ' ')) AS word;
     SELECT COALESCE(array_agg(DISTINCT gram), '{}') INTO v_grams
@@ -101,7 +101,7 @@ BEGIN
             SELECT b.first_number INTO v_block FROM order_word_blocks b
             WHERE b.tenant_id = p_tenant AND b.first_number < v_block ORDER BY b.first_number DESC LIMIT 1;
             EXIT WHEN v_block IS NULL;
-            -- What is in few orders of the whole block needs no second look; of what is in many only the communities' own.
+            -- What few orders of the block have needs no second look; of what many have only the communities' own.
             -- OFFSET 0: the planner would read all smaller numbers of the primary key beside.
             v_candidates := NULL;
             v_is_rare := false;
@@ -148,6 +148,7 @@ BEGIN
             (SELECT k.name FROM order_kinds k WHERE k.tenant_id = o.tenant_id AND k.id = o.kind),
             (SELECT a.name FROM areas a WHERE a.tenant_id = o.tenant_id AND a.id = o.area_id),
             (SELECT c.name FROM accounts c WHERE c.id = o.assignee_id),
+            (SELECT u.name FROM units u WHERE u.tenant_id = o.tenant_id AND u.id = o.unit_id),
             true
         )
         FROM orders o WHERE o.tenant_id = p_tenant AND o.number = page.number

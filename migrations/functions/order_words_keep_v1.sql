@@ -38,7 +38,7 @@ BEGIN
         WHERE b.tenant_id = p_tenant AND b.first_number <= o.number ORDER BY b.first_number DESC LIMIT 1
     ) AS b,
     LATERAL (SELECT order_grams(order_text(o)) AS grams OFFSET 0) AS g
-    ON CONFLICT (number) DO NOTHING;
+    ON CONFLICT (number) DO UPDATE SET tokens = EXCLUDED.tokens;
     UPDATE order_word_blocks b
     SET last_number = GREATEST(b.last_number, v_numbers[cardinality(v_numbers)]), orders = b.orders + cardinality(v_numbers)
     WHERE b.tenant_id = p_tenant AND b.first_number = newest.first_number;

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from services.chassis.application import create_service, running
 from services.chassis.settings import Settings
+from services.chassis.snapshots import Snapshots
 from services.orders.clocks import endpoints as clocks
 from services.orders.clocks.keeping import ClockKeeper
 from services.orders.clocks.policies import endpoints as clock_policies
@@ -17,6 +18,8 @@ from services.orders.kinds import endpoints as kinds
 from services.orders.orders import endpoints as orders
 from services.orders.orders.actions import OrderCommands
 from services.orders.orders.timing import TimerKeeper
+from services.orders.reading import endpoints as reading
+from services.orders.reading.words import WordKeeper
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -25,6 +28,8 @@ def create_app(settings: Settings) -> FastAPI:
         settings,
         title="Linli orders",
         routers=[
+            reading.router,
+            reading.home_router,
             orders.router,
             files.router,
             kinds.router,
@@ -40,9 +45,15 @@ def create_app(settings: Settings) -> FastAPI:
 @asynccontextmanager
 async def _resources(app: FastAPI) -> AsyncIterator[None]:
     app.state.order_commands = OrderCommands(app.state.database)
+    app.state.snapshots = Snapshots(app.state.database)
     app.state.file_store = FolderStore(app.state.settings.files_folder)
     poll_seconds = app.state.settings.clock_poll_seconds
     clock_keeper = ClockKeeper(app.state.database, poll_seconds=poll_seconds)
     timer_keeper = TimerKeeper(app.state.database, poll_seconds=poll_seconds)
-    async with running(clock_keeper.run(), name="orders-clocks"), running(timer_keeper.run(), name="orders-timers"):
+    word_keeper = WordKeeper(app.state.database, poll_seconds=poll_seconds)
+    async with (
+        running(clock_keeper.run(), name="orders-clocks"),
+        running(timer_keeper.run(), name="orders-timers"),
+        running(word_keeper.run(), name="orders-words"),
+    ):
         yield

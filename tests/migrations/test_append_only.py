@@ -18,6 +18,7 @@ TRIGGERED = {
     "order_clock_firings": "due_at",
     "order_history": "note",
     "order_lifecycles": "note",
+    "order_exports": "orders",
     "ledger_transactions": "reason",
     "ledger_entries": "amount",
     "ledger_account_events": "reason",

@@ -42,6 +42,10 @@ PRIVILEGES = {
     "order_clock_firings":  ("",      "",     "ra",   ""),
     "order_clock_work":     ("",      "",     "rad",  ""),
     "clock_recounts":       ("",      "",     "rad",  ""),
+    "order_words":          ("",      "",     "ra",   ""),
+    "order_word_blocks":    ("",      "",     "ra",   ""),
+    "order_word_work":      ("",      "",     "rad",  ""),
+    "order_exports":        ("",      "",     "ra",   ""),
     "files":                ("",      "",     "ra",   ""),
     "order_files":          ("",      "",     "ra",   ""),
     "ledger_accounts":      ("",      "",     "",     "ra"),
@@ -74,6 +78,8 @@ PRIVILEGES = {
 
 UPDATABLE_COLUMNS = {
     **{(role, "outbox_deliveries"): {"attempts", "last_error", "due_at", "delivered_at"} for role in ROLES},
+    ("linli_orders", "order_words"): {"tokens"},
+    ("linli_orders", "order_word_blocks"): {"last_number", "orders"},
     ("linli_points", "ledger_accounts"): {"balance", "version", "held", "status"},
     ("linli_points", "ledger_lots"): {"remaining", "held"},
     ("linli_points", "ledger_chain_heads"): {"position", "hash", "sealed_at"},
@@ -90,6 +96,7 @@ UPDATABLE_COLUMNS = {
 
 APPEND_ONLY = [
     "order_lifecycles",
+    "order_exports",
     "national_calendars",
     "work_calendars",
     "work_hours",
