@@ -39,6 +39,7 @@ def create_app(settings: Settings) -> FastAPI:
             book_rules.router,
             holds.router,
             ledger.router,
+            ledger.home_router,
             proof.router,
             proof.writing_router,
             reports.router,
