@@ -229,7 +229,7 @@ class Order(TenantOwned, Base):
             "community_id",
             "stage",
             "number",
-            postgresql_include=["area_id", "kind", "priority", "visibility", "lng", "lat"],
+            postgresql_include=["id", "area_id", "kind", "priority", "visibility", "lng", "lat"],
             postgresql_where=text("stage <> 'done'"),
         ),
         Index("ix_orders_community_kind_number", "tenant_id", "community_id", "kind", "number"),

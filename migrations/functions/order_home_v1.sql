@@ -17,7 +17,7 @@ BEGIN
     EXECUTE format('SET LOCAL linli.tenant = %L', p_tenant);
     SELECT * INTO q FROM jsonb_to_record(p_query) AS x (
         account uuid, resident uuid, serves uuid[], oversees uuid[], now timestamptz, stages text[], own_stages text[],
-        page_size bigint, most_pooled bigint, most_orders bigint, most_missed bigint
+        page_size bigint, most_pooled bigint, most_orders bigint
     );
     IF q.resident IS NOT NULL THEN
         -- Done, and not judged since: it waits for the answer of the person who needed it.
@@ -85,7 +85,7 @@ BEGIN
         ) e;
         v_overseer := '{"board":' || order_board(p_tenant, jsonb_build_object(
             'areas', COALESCE(v_communities, '{}') || COALESCE(v_smaller, '{}'), 'stages', q.stages, 'page_size', 0,
-            'most_orders', q.most_orders, 'most_missed', q.most_missed
+            'most_orders', q.most_orders
         )) || ',"needs_senior":[' || COALESCE(v_escalated, '') || ']}';
     END IF;
     RETURN '{"resident":' || COALESCE(v_resident, 'null') || ',"helper":' || COALESCE(v_helper, 'null')

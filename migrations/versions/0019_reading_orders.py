@@ -32,7 +32,7 @@ FUNCTIONS = (
     "order_home_recurring_v1",
     "order_home_v1",
 )
-INCLUDED = ["area_id", "kind", "priority", "visibility", "lng", "lat"]
+INCLUDED = ["id", "area_id", "kind", "priority", "visibility", "lng", "lat"]
 
 
 def upgrade() -> None:

@@ -9,8 +9,6 @@ from services.orders.orders.queries import OrderView, answered, areas_of_view
 
 MOST_ORDERS = 100_000
 """Counted at most."""
-MOST_MISSED = 5_000
-"""Late clocks looked at, at most."""
 
 
 async def read_board(database: Database, caller: Identity, *, area_id: UUID | None, limit: int) -> str:
@@ -20,6 +18,5 @@ async def read_board(database: Database, caller: Identity, *, area_id: UUID | No
         "stages": OPEN_STAGES,
         "page_size": limit,
         "most_orders": MOST_ORDERS,
-        "most_missed": MOST_MISSED,
     }
     return await answered(database, caller, "order_board", query)

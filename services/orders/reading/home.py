@@ -6,7 +6,7 @@ from services.chassis.database import Database
 from services.chassis.identity import Identity
 from services.orders.orders import policy
 from services.orders.orders.queries import answered
-from services.orders.reading.board import MOST_MISSED, MOST_ORDERS
+from services.orders.reading.board import MOST_ORDERS
 
 FIRST = 5
 """So many of each."""
@@ -27,6 +27,5 @@ async def read_home(database: Database, caller: Identity) -> str:
         "page_size": FIRST,
         "most_pooled": MOST_POOLED,
         "most_orders": MOST_ORDERS,
-        "most_missed": MOST_MISSED,
     }
     return await answered(database, caller, "order_home", query)

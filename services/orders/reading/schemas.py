@@ -28,7 +28,7 @@ class BoardColumn(Answer):
 class Board(Answer):
     columns: list[BoardColumn]
     is_partial: bool
-    """There are more open or late orders than are counted (100,000 and 5,000): the numbers are at least these."""
+    """There are more open orders than are counted (100,000): the numbers are at least these."""
 
 
 class MapPoint(Answer):
