@@ -140,11 +140,11 @@ async def test_random_words_and_areas_answer_like_a_naive_filter(world: World, i
         areas.append(f"more{number}")
     for number in range(40):
         (order,) = await placed(world, "".join(chance.choices(letters, k=chance.randint(3, 9))))
-        area = world.areas[chance.choice(areas)]
+        place = world.areas[chance.choice(areas)]
         await world.connection.execute(
             "UPDATE orders SET area_id = $2, community_id = (SELECT community_id FROM areas WHERE id = $2)"
             " WHERE id = $1",
-            order, area,
+            order, place,
         )  # fmt: skip
         if number == 25:
             await index()
