@@ -2,7 +2,7 @@
 PYTHON ?= python3
 ARGS ?=
 
-.PHONY: help run separate demo found-district verify-ledger import-ledger test lint bench openapi migration lock
+.PHONY: help run separate demo found-district verify-ledger import-ledger test lint bench openapi migration lifecycle lock
 .DEFAULT_GOAL := help
 
 help:        ## list these targets
@@ -40,6 +40,9 @@ openapi:     ## write the OpenAPI documents into openapi/
 
 migration:   ## write a migration from the changed models (make migration MESSAGE="add visits")
 	@$(PYTHON) run.py migration "$(MESSAGE)"
+
+lifecycle:   ## draw the standard lifecycle of orders into docs/
+	@$(PYTHON) run.py lifecycle
 
 lock:        ## resolve requirements*.in into the lock files (needs uv)
 	@$(PYTHON) run.py lock

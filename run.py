@@ -36,6 +36,7 @@ COMMANDS = {
     "bench": (DEVELOPMENT, "measure, beside the limit of the database; what follows goes to the benchmarks"),
     "openapi": (DEVELOPMENT, "write the OpenAPI documents into openapi/"),
     "migration": (DEVELOPMENT, 'write a migration from the changed models: migration "what it does"'),
+    "lifecycle": (DEVELOPMENT, "draw the standard lifecycle of orders into docs/"),
     "lock": (DEVELOPMENT, "resolve requirements.in and requirements-dev.in into the lock files (needs uv)"),
     "migrate": (PRODUCTION, "bring a database to the newest migration (DATABASE_URL, else the embedded one)"),
     "seed": (PRODUCTION, "load the demo district, unless it is there (DATABASE_URL, else the embedded one)"),

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from demo.books import Books
 from demo.histories import PastOrder
 from demo.ids import FOUNDED_AT, fixed_id
-from demo.kinds import KINDS
+from demo.offers import form_rows, kind_rows, order_columns, policy_rows
 from demo.past_points import Ledger, Rule, delivered_at, times_of_service
 from demo.people import Home, People, Person
 from demo.personas import DEMO_PASSWORD_HASH, PERSONA, PERSONAS, WECHAT_APP_ID
@@ -198,16 +198,9 @@ def _order_rows(places: Places, orders: list[PastOrder]) -> _Tables:
     numbered = list(enumerate(orders, start=FIRST_ORDER_NUMBER))
     rated = [(number, order) for number, order in numbered if order.last(OrderAction.RATE)]
     return {
-        "order_kinds": _owned(
-            {
-                "id": kind.id,
-                "name": kind.name,
-                "category": kind.category,
-                "evidence_required": kind.evidence_required,
-                "is_active": True,
-            }
-            for kind in KINDS
-        ),
+        "order_kinds": _owned(kind_rows()),
+        "order_kind_forms": _owned(form_rows()),
+        "clock_policies": _owned(policy_rows()),
         "orders": _owned(_order_row(places, number, order) for number, order in numbered),
         "order_history": _owned(row for order in orders for row in _history_rows(order)),
         "outbox_events": _owned(_event_row(places, number, order) for number, order in rated),
@@ -249,6 +242,7 @@ def _order_row(places: Places, number: int, order: PastOrder) -> Row:
         "stars": rating and rating.details["stars"],
         "solved": rating and rating.details["solved"],
         "rating_comment": rating and rating.note,
+        **order_columns(order),
     }
 
 

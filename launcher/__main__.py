@@ -38,6 +38,7 @@ COMMANDS = {
     "bench": Command("development", "bench", takes_arguments=True),
     "openapi": Command("development", "openapi", takes_arguments=True),
     "migration": Command("development", "new_migration", takes_arguments=True),
+    "lifecycle": Command("pictures", "draw_lifecycle"),
     "lock": Command("development", "lock"),
 }
 

@@ -1,7 +1,7 @@
 """`found-district`: a district that can work, in an empty database or beside the districts that are there already.
 
-Its levels, its official areas, the standard kinds of order, a first version of the earning rules, and an administrator
-who can sign in: everything after that is done through the API.
+Its levels, its official areas, the standard life and kinds of orders with their forms and times, a first version of the
+earning rules, and an administrator who can sign in: everything after that is done through the API.
 """
 
 import argparse
@@ -32,7 +32,8 @@ from services.chassis.schemas import Name, new_id
 from services.identity.sign_in.new_passwords import NewUsername, refuse_demo_username, refuse_weak
 from services.identity.sign_in.passwords import hash_password
 from services.identity.sign_in.schemas import TenantCode
-from services.orders.kinds.standard import STANDARD_KINDS
+from services.orders.kinds.standard import STANDARD_KINDS, standard_policies
+from services.orders.lifecycles.standard import STANDARD
 from services.points.earning.terms import Terms
 
 PASSWORD_VARIABLE = "LINLI_FIRST_PASSWORD"  # noqa: S105 (a variable's name)
@@ -71,7 +72,10 @@ def found_district(arguments: list[str]) -> None:
         migrate(url)
         asyncio.run(found(url, charter))
     say(f"Founded {charter.name} ({charter.code}): {len(charter.areas)} areas, {len(STANDARD_KINDS)} kinds of order,")
-    say("a first version of the earning rules (5 points an order, 1 point an hour of certified service).")
+    say(
+        "each with its form and its times, and a first version of the earning rules (5 points an order, 1 point an hour"
+    )
+    say("of certified service).")
     say(f"{charter.admin_name} administers it. Next, with the product running:")
     say(f'  POST /v1/sign-in/password  {{"username": "{charter.admin_username}", "password": "…"}}')
     say("  POST /v1/accounts          accounts for the staff, each with a first role; a second administrator soon:")
@@ -102,8 +106,10 @@ async def _found(connection: Any, charter: Charter) -> UUID:
         raise CannotStart(f"There is a district {charter.code} already; nothing was changed.")
     await connection.execute(tenant_statement(tenant_id))
     district_id = await _lay_out(connection, tenant_id, charter)
-    await _appoint(connection, tenant_id, charter, district_id)
+    admin_id = await _appoint(connection, tenant_id, charter, district_id)
+    await _give_life_to_orders(connection, tenant_id)
     await _offer_kinds(connection, tenant_id)
+    await _promise(connection, tenant_id, admin_id)
     await _set_first_rules(connection, tenant_id)
     return tenant_id
 
@@ -134,7 +140,8 @@ async def _lay_out(connection: Any, tenant_id: UUID, charter: Charter) -> UUID:
     return paths[charter.code][0]
 
 
-async def _appoint(connection: Any, tenant_id: UUID, charter: Charter, district_id: UUID) -> None:
+async def _appoint(connection: Any, tenant_id: UUID, charter: Charter, district_id: UUID) -> UUID:
+    """The administrator's account."""
     account_id = new_id()
     await connection.execute("INSERT INTO accounts (id, name) VALUES ($1, $2)", account_id, charter.admin_name)
     credential = await connection.fetchval(
@@ -149,12 +156,43 @@ async def _appoint(connection: Any, tenant_id: UUID, charter: Charter, district_
         "INSERT INTO grants (tenant_id, id, account_id, role, area_id) VALUES ($1, $2, $3, $4, $5)",
         tenant_id, new_id(), account_id, Role.DISTRICT_ADMIN.value, district_id,
     )  # fmt: skip
+    return account_id
+
+
+async def _give_life_to_orders(connection: Any, tenant_id: UUID) -> None:
+    """The standard lifecycle as version 1: every kind has it until the district loads another."""
+    definition, compiled = json.dumps(STANDARD.model_dump(mode="json")), json.dumps(STANDARD.compiled())
+    await connection.execute(
+        "INSERT INTO order_lifecycles (tenant_id, version, definition, compiled, note, recorded_at)"
+        " VALUES ($1, 1, $2, $3, '标准流程', $4)",
+        tenant_id, definition, compiled, clock.now(),
+    )  # fmt: skip
 
 
 async def _offer_kinds(connection: Any, tenant_id: UUID) -> None:
+    """The standard kinds, each with the first version of its form."""
+    names = ", ".join(STANDARD_KINDS[0].columns())
+    places = ", ".join(f"${number}" for number in range(2, 2 + len(STANDARD_KINDS[0].columns())))
     await connection.executemany(
-        "INSERT INTO order_kinds (tenant_id, id, name, category, evidence_required) VALUES ($1, $2, $3, $4, $5)",
-        [(tenant_id, kind.id, kind.name, kind.category, kind.evidence_required) for kind in STANDARD_KINDS],
+        f"INSERT INTO order_kinds (tenant_id, {names}) VALUES ($1, {places})",  # noqa: S608 (names out of the product)
+        [(tenant_id, *kind.columns().values()) for kind in STANDARD_KINDS],
+    )
+    await connection.executemany(
+        "INSERT INTO order_kind_forms (tenant_id, kind, version, questions, recorded_at) VALUES ($1, $2, 1, $3, $4)",
+        [(tenant_id, kind.id, json.dumps(kind.form(), ensure_ascii=False), clock.now()) for kind in STANDARD_KINDS],
+    )
+
+
+async def _promise(connection: Any, tenant_id: UUID, admin_id: UUID) -> None:
+    """The standard times, in force from now on; the administrator answers for them, and may decide others."""
+    moment = clock.now()
+    await connection.executemany(
+        "INSERT INTO clock_policies (tenant_id, version, order_kind, targets, note, active_from, recorded_by,"
+        " recorded_at) VALUES ($1, $2, $3, $4, '设区初始时限', $5, $6, $5)",
+        [
+            (tenant_id, version, kind, json.dumps(targets), moment, admin_id)
+            for version, (kind, targets) in enumerate(standard_policies(), start=1)
+        ],
     )
 
 

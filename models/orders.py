@@ -138,7 +138,10 @@ class OrderKind(TenantOwned, Base):
     """A kind of order the tenant offers, e.g. 代购药品."""
 
     __tablename__ = "order_kinds"
-    __table_args__ = (reference("order_lifecycles", "lifecycle_version", "version"),)
+    __table_args__ = (
+        reference("order_lifecycles", "lifecycle_version", "version"),
+        CheckConstraint("helpers_wanted BETWEEN 1 AND 200", name="helpers_wanted"),
+    )
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"), primary_key=True, sort_order=-2)
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     """Stable identifier in snake_case, e.g. `buy_medicine`."""
@@ -149,6 +152,20 @@ class OrderKind(TenantOwned, Base):
     lifecycle_version: Mapped[int] = mapped_column(server_default="1")
     """The life new orders of this kind have: its own, or the district's."""
     is_active: Mapped[bool] = mapped_column(server_default=text("true"))
+    description: Mapped[str] = mapped_column(String(500), server_default="")
+    """What it is for, in the words residents read."""
+    default_priority: Mapped[Priority] = mapped_column(enumeration(Priority), server_default=Priority.NORMAL.value)
+    default_visibility: Mapped[Visibility] = mapped_column(
+        enumeration(Visibility), server_default=Visibility.PRIVATE.value
+    )
+    helpers_wanted: Mapped[int] = mapped_column(SmallInteger, server_default="1")
+    allows_anonymous: Mapped[bool] = mapped_column(server_default=text("false"))
+    form_version: Mapped[int | None]
+    """The questions asked now (order_kind_forms); None: there never were any."""
+    position: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    """Where it stands in the list, from the top."""
+    version: Mapped[int] = mapped_column(server_default="1")
+    """Counts its edits, those of its form too."""
 
 
 class OrderLifecycle(TenantOwned, Base):
@@ -220,6 +237,14 @@ class Order(TenantOwned, Base):
             "community_id",
             "number",
             postgresql_where=text("is_in_pool"),
+        ),
+        Index("ix_orders_community_placed_at", "tenant_id", "community_id", "placed_at"),
+        Index(
+            "ix_orders_community_completed_at",
+            "tenant_id",
+            "community_id",
+            "completed_at",
+            postgresql_where=text("completed_at IS NOT NULL"),
         ),
         Index("ix_orders_timer_at", "tenant_id", "timer_at", postgresql_where=text("timer_at IS NOT NULL")),
         Index("ix_orders_merged_into", "tenant_id", "merged_into", postgresql_where=text("merged_into IS NOT NULL")),

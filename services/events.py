@@ -20,8 +20,17 @@ class Event(BaseModel):
     """Services whose `subscriptions.py` has an effect for it."""
 
 
+class HelperShare(BaseModel):
+    """One of several people who did the work of an order together, beside the one who led it."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    account_id: UUID
+    minutes: int | None = Field(default=None, ge=0, le=1440)
+    """The service time of this one person; None when nobody said."""
+
+
 class OrderRated(Event):
-    """The person who needed it has judged the work. Rated once, so that it can be rewarded once."""
+    """The person who needed it has judged the work. Told again, it rewards nobody of the same order again."""
 
     kind = "order_rated"
     listeners = ("points",)
@@ -34,7 +43,9 @@ class OrderRated(Event):
     community_id: UUID
     """The community that pays the reward."""
     assignee_id: UUID
-    """The account that did the work."""
+    """The account that did the work, or led it."""
+    helpers: tuple[HelperShare, ...] = ()
+    """Who assisted; never the lead."""
     stars: int = Field(ge=1, le=5)
     solved: bool
     rated_at: datetime
@@ -43,7 +54,7 @@ class OrderRated(Event):
     ended_at: datetime | None = None
     """When it was completed."""
     minutes: int | None = Field(default=None, ge=0, le=1440)
-    """Service time: as the helper stated it, else from start to completion when that was within a day."""
+    """Service time of the assignee: as stated, else from start to completion when that was within a day."""
 
 
 class LedgerHeadPublished(Event):

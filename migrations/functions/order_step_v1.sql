@@ -73,6 +73,10 @@ BEGIN
         WHEN v_step IS NULL THEN 'order_state_conflict'
         ELSE order_obstacle(o, v_life->'limits', c.action, v_step->'needs', v_facts, c.account, c.now)
     END;
+    v_to := CASE v_step->>'to' WHEN '@before' THEN o.resumes_to ELSE COALESCE(v_step->>'to', o.state) END;
+    IF v_code IS NULL AND NOT COALESCE(v_life->'states' ? v_to, false) THEN
+        v_code := 'order_state_conflict';  -- nobody knows where it was before
+    END IF;
     IF v_code IS NULL AND c.is_system AND c.action = 'lapse' AND o.timer_action IS DISTINCT FROM 'lapse' THEN
         v_code := 'order_state_conflict';
     END IF;
@@ -117,7 +121,7 @@ BEGIN
         ELSIF v_kind.lifecycle_version <> o.lifecycle_version THEN
             SELECT l.compiled INTO v_life FROM order_lifecycles l
             WHERE l.tenant_id = p_tenant AND l.version = v_kind.lifecycle_version;
-            IF NOT v_life->'states' ? COALESCE(v_step->>'to', o.state) THEN
+            IF NOT v_life->'states' ? v_to THEN
                 v_code := 'kind_does_not_fit';
             END IF;
         END IF;
@@ -144,7 +148,6 @@ BEGIN
     END IF;
 
     v_was := o;
-    v_to := CASE v_step->>'to' WHEN '@before' THEN o.resumes_to ELSE COALESCE(v_step->>'to', o.state) END;
     v_stage := v_life #>> ARRAY['states', v_to, 'stage'];
     v_moves := v_step->'to' <> 'null';
     INSERT INTO order_history (tenant_id, order_id, sequence, action, from_state, to_state, actor_id, at, note, details)
@@ -198,6 +201,10 @@ BEGIN
     IF v_stage = 'done' THEN
         o.closed_at := c.now;
     END IF;
+    IF v_moves AND v_life #> ARRAY['states', v_to, 'pauses'] = 'true'
+        AND v_life #> ARRAY['states', v_was.state, 'pauses'] = 'false' THEN
+        o.resumes_to := v_was.state;
+    END IF;
     CASE c.action
         WHEN 'triage', 'amend' THEN
             o.kind := COALESCE(v_kind.id, o.kind);
@@ -250,8 +257,6 @@ BEGIN
             WHERE h.tenant_id = p_tenant AND h.order_id = o.id AND h.account_id = c.account AND h.left_at IS NULL;
         WHEN 'start' THEN
             o.started_at := c.now;
-        WHEN 'shelve' THEN
-            o.resumes_to := v_was.state;
         WHEN 'complete' THEN
             o.completed_at := c.now;
             o.completion_note := c.note;
@@ -265,6 +270,7 @@ BEGIN
         WHEN 'redo' THEN
             o.redos := o.redos + 1;
             o.is_escalated := false;
+            o.merged_into := NULL;
             o.started_at := NULL;
             o.completed_at := NULL;
             o.verified_at := NULL;
@@ -278,6 +284,7 @@ BEGIN
             o.is_escalated := NOT c.solved AND NOT v_redone;
         WHEN 'reopen' THEN
             o.redos := o.redos + 1;
+            o.merged_into := NULL;
             o.is_escalated := o.redos > (v_life #>> '{limits,redos}')::int;
         WHEN 'cancel' THEN
             o.cancelled_at := c.now;

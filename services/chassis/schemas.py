@@ -42,9 +42,13 @@ def new_id() -> UUID:
     return uuid_utils.compat.uuid7()
 
 
-def _storable(text: str) -> str:
+def is_storable(text: str) -> bool:
     """Postgres stores neither NUL nor lone surrogates; other control characters have no business in a text."""
-    if any(unicodedata.category(character) in {"Cc", "Cs"} and character not in "\n\t" for character in text):
+    return not any(unicodedata.category(character) in {"Cc", "Cs"} and character not in "\n\t" for character in text)
+
+
+def _storable(text: str) -> str:
+    if not is_storable(text):
         raise ValueError("control characters are not allowed")
     return text
 

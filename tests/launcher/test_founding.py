@@ -1,6 +1,7 @@
 """`found-district`: whole or not at all, and then the administrator can go to work."""
 
 import asyncio
+import json
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +16,8 @@ from demo.personas import DEMO_PASSWORD, PERSONAS
 from launcher.founding import PASSWORD_VARIABLE, found_district
 from launcher.terminal import CannotStart
 from services.orders.kinds.standard import STANDARD_KINDS
+from services.orders.lifecycles.definition import Lifecycle
+from services.orders.lifecycles.standard import STANDARD
 from tests.conftest import TestServer, make_settings, running_app
 from tests.migrations.catalog import connected
 
@@ -100,10 +103,28 @@ class TestFounding:
                 assert (await post("/v1/grants", **gift))["area"]["name"] == "望湖小区"
                 kinds = (await client.get("/v1/order-kinds")).json()["items"]
                 assert {kind["id"] for kind in kinds} == {kind.id for kind in STANDARD_KINDS}
+                assert all(kind["form"]["version"] == 1 and kind["form"]["questions"] for kind in kinds)
+                promise = "/v1/clock-policies/in-force"
+                urgent = (await client.get(promise, params={"order_kind": "private_wiring"})).json()
+                assert urgent["targets"]["finish"]["amount"] == 24
+                general = (await client.get(promise, params={"order_kind": "stairwell_clutter"})).json()
+                assert (general["order_kind"], general["targets"]["finish"]["amount"]) == (None, 168)
                 rules = (await client.get("/v1/points/earning-rules")).json()["items"]
                 assert [(rule["version"], rule["state"]) for rule in rules] == [(1, "active")]
 
         in_a_thread(work())
+
+    def test_orders_have_the_standard_life(self, url: str) -> None:
+        found()
+
+        async def ask() -> Any:
+            async with connected(url) as owner:
+                return await owner.fetchrow("SELECT * FROM order_lifecycles")
+
+        row = in_a_thread(ask())
+        assert (row["version"], row["order_kind"], row["recorded_by"]) == (1, None, None)
+        assert Lifecycle.model_validate_json(row["definition"]) == STANDARD
+        assert json.loads(row["compiled"]) == json.loads(json.dumps(STANDARD.compiled()))
 
     def test_migrates_an_empty_database_first(self, postgres: TestServer, monkeypatch: pytest.MonkeyPatch) -> None:
         url = postgres._create(f"linli_test_{uuid4().hex}")

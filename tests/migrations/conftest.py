@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, time, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -109,7 +109,10 @@ async def _fill(world: World) -> None:
         "identity_events", id=new_id(), kind="account_opened", actor_id=account, account_id=account, recorded_at=now
     )
     await _fill_earning(world)
+    await _fill_kinds(world)
     await _fill_clocks(world, order)
+    await _fill_completion(world, order)
+    await _fill_recurring(world)
     await _answer_once_in_every_service(world)
 
 
@@ -180,6 +183,14 @@ async def _fill_earning(world: World) -> None:
     )  # fmt: skip
 
 
+async def _fill_kinds(world: World) -> None:
+    now, account = clock.now(), world.district_admin.account_id
+    await world.insert("order_kind_forms", kind="buy_medicine", version=1, questions="[]", recorded_at=now)
+    await world.insert(
+        "order_kind_changes", kind="buy_medicine", version=2, after="{}", changed_by=account, changed_at=now
+    )
+
+
 async def _fill_clocks(world: World, order: UUID) -> None:
     """A calendar, hours and a policy of its own, a clock that is paused and extended, told of and to be computed."""
     now, account, extension = clock.now(), world.zhang.account_id, new_id()
@@ -211,6 +222,50 @@ async def _fill_clocks(world: World, order: UUID) -> None:
     await world.insert("clock_recounts", id=new_id(), due_at=now)
     await world.insert("order_word_blocks", first_number=0, last_number=1, orders=1)
     await world.insert("order_exports", id=new_id(), account_id=account, exported_at=now, filters="{}", orders=1)
+
+
+async def _fill_completion(world: World, order: UUID) -> None:
+    """An answer to the order, a call-back, the next one that is due, and an exclusion that was approved."""
+    now, account, exclusion = clock.now(), world.zhang.account_id, new_id()
+    await world.insert(
+        "order_answers", order_id=order, sequence=1, round=1, completed_at=now, source="resident", solved=False,
+        stars=2, account_id=account, at=now,
+    )  # fmt: skip
+    await world.insert(
+        "follow_ups", order_id=order, sequence=1, round=1, is_reached=False, unreachable_because="no_answer",
+        called_by=account, called_at=now,
+    )  # fmt: skip
+    await world.insert(
+        "due_follow_ups", order_id=order, community_id=world.areas["community"], area_id=world.areas["building"],
+        cause="unsolved", completed_at=now, due_at=now,
+    )  # fmt: skip
+    await world.insert(
+        "rate_exclusions", id=exclusion, order_id=order, reason_code="unreasonable", words="超出职责", asked_by=account,
+        asked_at=now,
+    )  # fmt: skip
+    await world.insert(
+        "rate_exclusion_steps", exclusion_id=exclusion, sequence=1, outcome="approved", reason="属实",
+        decided_by=account, decided_at=now,
+    )  # fmt: skip
+async def _fill_recurring(world: World) -> None:
+    """A recurring order with a change, an exception, an occurrence that failed, and something to be looked at."""
+    now, account, recurring = clock.now(), world.zhang.account_id, new_id()
+    one = {"recurring_order_id": recurring, "occurrence_on": date(2026, 3, 16)}
+    await world.insert(
+        "recurring_orders", id=recurring, kind="buy_medicine", description="代购", resident_id=world.zhang.resident_id,
+        area_id=world.areas["building"], community_id=world.areas["community"], placed_by=account,
+        rule="FREQ=WEEKLY;BYDAY=MO", first_on=date(2026, 1, 5), from_time=time(8, 30), until_time=time(10, 30),
+        holiday_policy="after", cover_policy="familiar", horizon_days=14, holds_since=now, arranged_at=now,
+    )  # fmt: skip
+    await world.insert(
+        "recurring_order_changes", recurring_order_id=recurring, sequence=1, action="arrange", actor_id=account, at=now
+    )
+    await world.insert("recurring_order_exceptions", **one)
+    await world.insert(
+        "recurring_order_occurrences", **one, planned_from=now, planned_until=now + timedelta(hours=2),
+        outcome="failed", reason="unknown_order_kind", decided_at=now,
+    )  # fmt: skip
+    await world.insert("recurring_order_work", recurring_order_id=recurring, order_id=new_id(), order_version=2)
 
 
 async def _answer_once_in_every_service(world: World) -> None:

@@ -61,7 +61,7 @@ AMOUNTS = [
 ]
 """What is counted in points, or counts their movements."""
 
-COORDINATES = {"orders.lat", "orders.lng"}
+COORDINATES = {"orders.lat", "orders.lng", "recurring_orders.lat", "recurring_orders.lng"}
 """The only columns that may be inexact."""
 
 

@@ -1,18 +1,21 @@
 """Everything people do to the clocks of an order. Each under the order's lock, and counted in the same transaction."""
 
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from models.clocks import ClockTarget, PauseAction
-from models.orders import OrderStage
+from models.orders import OrderAction
 from services.chassis import clock
 from services.chassis.errors import Forbidden, Problem
+from services.chassis.idempotency import refusal
 from services.chassis.identity import Identity
 from services.chassis.schemas import new_id
 from services.orders.clocks import policy
+from services.orders.clocks.counting import CountedOrder, load_orders
 from services.orders.clocks.keeping import lock_order, recount_orders
-from services.orders.clocks.queries import clocks_answer, read_clocks
+from services.orders.clocks.queries import clocks_answer, order_clocks, read_clocks
 from services.orders.clocks.schemas import (
     MOST,
     ClockPause,
@@ -20,59 +23,70 @@ from services.orders.clocks.schemas import (
     ExtensionRequest,
     OrderClocksRead,
 )
-from services.orders.orders.policy import OrderFacts
+from services.orders.orders.actions import step_command
 from services.orders.orders.queries import ReadableOrder, find_order
-
-NOT_PAUSED = frozenset({OrderStage.VERIFY, OrderStage.CLOSE, OrderStage.DONE, OrderStage.FOLLOW})
-"""Nothing runs any more."""
 
 
 async def pause_clocks(connection: Any, caller: Identity, order_id: UUID, body: ClockPause) -> OrderClocksRead:
-    """From now on no time of the order counts (挂账). Raises OrderNotFound, Forbidden, NothingRuns, ClocksPaused."""
-    order = await _locked_order(connection, caller, order_id, policy.may_pause)
-    if order.facts.stage in NOT_PAUSED:
+    """From now on no time of the order counts. Shelving it (挂账) is a step of its lifecycle, and longer.
+
+    Raises OrderNotFound, Forbidden, OrderShelved, NothingRuns, ClocksPaused.
+    """
+    order = await _locked_order(connection, caller, order_id)
+    here = (await _counted_order(connection, caller, order)).here
+    if here.pauses:
+        raise OrderShelved
+    if not here.runs:
         raise NothingRuns
     return await _turn(connection, caller, order, PauseAction.PAUSE, body.reason)
 
 
 async def resume_clocks(connection: Any, caller: Identity, order_id: UUID, body: ClockPause) -> OrderClocksRead:
-    """Time counts again, whatever has become of the order. Raises OrderNotFound, Forbidden, ClocksNotPaused."""
-    order = await _locked_order(connection, caller, order_id, policy.may_pause)
+    """Time counts again, whatever has become of the order.
+
+    Raises OrderNotFound, Forbidden, OrderShelved, ClocksNotPaused.
+    """
+    order = await _locked_order(connection, caller, order_id)
+    if (await _counted_order(connection, caller, order)).here.pauses:
+        raise OrderShelved
     return await _turn(connection, caller, order, PauseAction.RESUME, body.reason)
 
 
 async def ask_for_time(
     connection: Any, caller: Identity, order_id: UUID, target: ClockTarget, body: ExtensionRequest
 ) -> OrderClocksRead:
-    """By who has the order, before the limit.
+    """Before the limit, by whom the order's lifecycle lets ask.
 
-    Raises OrderNotFound, Forbidden, NotInTime, ExtensionPending, TooMuchTime.
+    Raises what taking a step raises, and NotInTime, ExtensionPending, TooMuchTime.
     """
-    order = await _locked_order(connection, caller, order_id, policy.may_ask_for_time)
-    one = (await read_clocks(connection, caller.tenant_id, order.id)).running_or_paused(target)
+    await lock_order(connection, order_id)
+    await _take_step(connection, caller, order_id, OrderAction.ASK_EXTENSION, body.reason)
+    one = (await read_clocks(connection, caller.tenant_id, order_id)).running_or_paused(target)
     if one is None:
         raise NotInTime
     if body.amount > MOST[one.unit]:
         raise TooMuchTime(most=MOST[one.unit])
-    if await connection.fetchval(_IS_PENDING, caller.tenant_id, order.id, target, one.round.number):
+    if await connection.fetchval(_IS_PENDING, caller.tenant_id, order_id, target, one.round.number):
         raise ExtensionPending
     await connection.execute(
         _ASK,
-        caller.tenant_id, new_id(), order.id, target, one.round.number, body.amount, one.unit, body.reason,
+        caller.tenant_id, new_id(), order_id, target, one.round.number, body.amount, one.unit, body.reason,
         caller.account_id, clock.now(),
     )  # fmt: skip
-    return await clocks_answer(connection, caller, order)
+    return await order_clocks(connection, caller, order_id)
 
 
 async def decide_on_time(
     connection: Any, caller: Identity, order_id: UUID, extension_id: UUID, body: ExtensionDecision
 ) -> OrderClocksRead:
-    """Once, by another than who asked, and granted before the limit only.
+    """Once, by whom the order's lifecycle lets decide but another than who asked, and granted before the limit only.
 
-    Raises OrderNotFound, Forbidden, ExtensionNotFound, ExtensionDecided, OwnExtension, NotInTime.
+    Raises what taking a step raises, and ExtensionNotFound, ExtensionDecided, OwnExtension, NotInTime.
     """
-    order = await _locked_order(connection, caller, order_id, policy.may_decide_on_time)
-    asked = await connection.fetchrow(_ASKED, caller.tenant_id, order.id, extension_id)
+    await lock_order(connection, order_id)
+    action = OrderAction.GRANT_EXTENSION if body.is_granted else OrderAction.REFUSE_EXTENSION
+    await _take_step(connection, caller, order_id, action, body.reason)
+    asked = await connection.fetchrow(_ASKED, caller.tenant_id, order_id, extension_id)
     if asked is None:
         raise ExtensionNotFound
     if asked["is_decided"]:
@@ -80,7 +94,7 @@ async def decide_on_time(
     if asked["asked_by"] == caller.account_id:
         raise OwnExtension
     if body.is_granted:
-        one = (await read_clocks(connection, caller.tenant_id, order.id)).running_or_paused(
+        one = (await read_clocks(connection, caller.tenant_id, order_id)).running_or_paused(
             ClockTarget(asked["target"])
         )
         if one is None or one.round.number != asked["round"]:
@@ -88,18 +102,34 @@ async def decide_on_time(
     await connection.execute(
         _DECIDE, caller.tenant_id, extension_id, body.is_granted, body.reason, caller.account_id, clock.now()
     )
-    return await _counted(connection, caller, order)
+    await recount_orders(connection, caller.tenant_id, [order_id])
+    return await order_clocks(connection, caller, order_id)
 
 
-async def _locked_order(
-    connection: Any, caller: Identity, order_id: UUID, may: Callable[[OrderFacts], bool]
-) -> ReadableOrder:
-    """The order with its clocks' lock. Raises OrderNotFound, or Forbidden for who may know of it, but not do this."""
+async def _take_step(
+    connection: Any, caller: Identity, order_id: UUID, action: OrderAction, reason: str | None
+) -> None:
+    """The order's lifecycle says who may and when, and its history tells of it; what is refused later takes it back.
+
+    Raises OrderNotFound, Forbidden, OrderStateConflict, OwnWork, ReasonNeeded.
+    """
+    command = step_command(caller, order_id, action, note=reason)
+    taken = await connection.fetchrow(_STEP, caller.tenant_id, msgspec.json.encode(command, enc_hook=str).decode())
+    if taken["status"] >= 400:
+        raise refusal(taken["body"], is_replayed=False)
+
+
+async def _locked_order(connection: Any, caller: Identity, order_id: UUID) -> ReadableOrder:
+    """With its clocks' lock, for who may pause them. Raises OrderNotFound; Forbidden for others who know of it."""
     await lock_order(connection, order_id)
     order = await find_order(connection, caller, order_id=order_id)
-    if not may(order.facts):
+    if not policy.may_pause(order.facts):
         raise Forbidden
     return order
+
+
+async def _counted_order(connection: Any, caller: Identity, order: ReadableOrder) -> CountedOrder:
+    return (await load_orders(connection, caller.tenant_id, [order.id]))[0]
 
 
 async def _turn(
@@ -112,14 +142,11 @@ async def _turn(
     await connection.execute(
         _TURN, caller.tenant_id, order.id, turns + 1, action, reason, caller.account_id, clock.now()
     )
-    return await _counted(connection, caller, order)
-
-
-async def _counted(connection: Any, caller: Identity, order: ReadableOrder) -> OrderClocksRead:
     await recount_orders(connection, caller.tenant_id, [order.id])
     return await clocks_answer(connection, caller, order)
 
 
+_STEP = "SELECT status, body FROM order_step($1, $2)"
 _TURNS = "SELECT count(*) FROM order_clock_pauses WHERE tenant_id = $1 AND order_id = $2"
 _TURN = """
 INSERT INTO order_clock_pauses (tenant_id, order_id, sequence, action, reason, actor_id, at)
@@ -152,21 +179,30 @@ VALUES ($1, $2, $3, $4, $5, $6)
 class NothingRuns(Problem):
     status = 409
     code = "nothing_runs"
-    zh = "订单已办结或已取消，无需挂账。"
-    en = "The order is completed or cancelled: no time of it is running."
+    zh = "订单当前没有正在计时的时限，无需暂停。"
+    en = "No time of the order is running where it is now."
+
+
+class OrderShelved(Problem):
+    """Its clocks stand until the order itself goes on."""
+
+    status = 409
+    code = "order_shelved"
+    zh = "订单已挂账或退回补充，时限已停；请先恢复办理。"
+    en = "The order is shelved, or waits to be completed by who asked: its clocks go on when it does."
 
 
 class ClocksPaused(Problem):
     status = 409
     code = "clocks_paused"
-    zh = "订单已挂账。"
+    zh = "订单时限已暂停。"
     en = "The order's clocks are paused already."
 
 
 class ClocksNotPaused(Problem):
     status = 409
     code = "clocks_not_paused"
-    zh = "订单未挂账。"
+    zh = "订单时限未暂停。"
     en = "The order's clocks are not paused."
 
 

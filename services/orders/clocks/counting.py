@@ -1,20 +1,35 @@
 """The clocks of orders, from what happened to them and what counted at the time. Reads, and writes nothing."""
 
-from collections import defaultdict
+from collections import ChainMap, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property, lru_cache
 from typing import Any
 from uuid import UUID
 
 import msgspec
+from pydantic import TypeAdapter
 
 from models.clocks import ClockTarget, ClockUnit, FiringKind, PauseAction
-from models.orders import OrderAction, OrderState
 from services.orders.clocks.arithmetic import Interval, Reading, read_clock, without
-from services.orders.clocks.lives import PauseStep, Round, Step, pauses_of, rounds_of
-from services.orders.clocks.rule_book import Grant, Promise, RuleBook, tell_guessed_years
+from services.orders.clocks.lives import (
+    NOTHING,
+    Marks,
+    MarksOf,
+    PauseStep,
+    Round,
+    Step,
+    in_time,
+    kinds_of,
+    marks_of,
+    pauses_of,
+    rounds_of,
+    shelved_of,
+)
+from services.orders.clocks.rule_book import Grant, Kinds, Promise, RuleBook, tell_guessed_years
 from services.orders.clocks.work_time import day_of
+from services.orders.lifecycles.definition import State
 
 ClockKey = tuple[ClockTarget, int]
 """Target and round."""
@@ -33,9 +48,26 @@ class CountedOrder:
     level_areas: dict[str, UUID]
     """The area of each level that the order's place is or lies in."""
     history: list[Step]
+    marks: MarksOf
+    """What its lifecycle says of each state."""
     pauses: list[Interval]
+    """By hand; shelving is in the history."""
     grants: dict[ClockKey, list[Grant]]
     told: dict[ClockKey, set[FiringKind]]
+
+    @property
+    def here(self) -> Marks:
+        """What the state it is in means to clocks."""
+        return self.marks.get(self.history[-1].to_state, NOTHING)
+
+    @cached_property
+    def standing(self) -> list[Interval]:
+        """When no time ran, for whatever reason; they may overlap."""
+        return [*self.pauses, *shelved_of(self.history, self.marks)]
+
+    @property
+    def is_standing(self) -> bool:
+        return any(end is None for _, end in self.standing)
 
 
 @dataclass(frozen=True)
@@ -74,6 +106,7 @@ class Clock:
         return {
             "policy_version": promise.policy_version,
             "policy_order_kind": promise.order_kind,
+            "counted_as": promise.counted_as,
             "amount": promise.target.amount,
             "unit": promise.target.unit,
             "rules_since": rules.since if rules.since > self.round.started_at else None,
@@ -86,17 +119,18 @@ class Clock:
 
 def clocks_of(order: CountedOrder, book: RuleBook, now: datetime) -> list[Clock]:
     """Every clock the order has or had."""
-    clocks = (_clock(order, one, book, now) for one in rounds_of(order.history))
+    kinds = kinds_of(order.history, order.kind)
+    clocks = (_clock(order, kinds, one, book, now) for one in rounds_of(order.history, order.marks))
     return [clock for clock in clocks if clock is not None]
 
 
-def _clock(order: CountedOrder, one: Round, book: RuleBook, now: datetime) -> Clock | None:
+def _clock(order: CountedOrder, kinds: Kinds, one: Round, book: RuleBook, now: datetime) -> Clock | None:
     grants = order.grants.get((one.target, one.number), [])
-    rules = book.rules_for(order.kind, one.target, grants, since=one.started_at)
-    reading = read_clock(one.life(order.pauses), rules, now)
+    rules = book.rules_for(kinds, one.target, grants, since=one.started_at)
+    reading = read_clock(one.life(order.standing), rules, now)
     if reading is None:
         return None
-    return Clock(order, one, reading, _segments(one, order.pauses), _guessed_years(one, reading))
+    return Clock(order, one, reading, _segments(one, order.standing), _guessed_years(one, reading))
 
 
 def _guessed_years(one: Round, reading: Reading) -> list[int]:
@@ -120,12 +154,13 @@ def _segments(one: Round, pauses: Sequence[Interval]) -> list[dict[str, Any]]:
 
 
 async def load_orders(connection: Any, tenant_id: UUID, order_ids: Sequence[UUID]) -> list[CountedOrder]:
-    """Five statements, however many orders. What commits between them leaves a row of order_clock_work behind."""
+    """Six statements, however many orders. What commits between them leaves a row of order_clock_work behind."""
     orders = await connection.fetch(_ORDERS, tenant_id, order_ids)
     history = _by_order(await connection.fetch(_HISTORY, tenant_id, order_ids))
     pauses = _by_order(await connection.fetch(_PAUSES, tenant_id, order_ids))
     grants = _by_order(await connection.fetch(_GRANTS, tenant_id, order_ids))
     told = _by_order(await connection.fetch(_TOLD, tenant_id, order_ids))
+    lives = await _load_lives(connection, tenant_id)
     return [
         CountedOrder(
             id=row["id"],
@@ -135,7 +170,8 @@ async def load_orders(connection: Any, tenant_id: UUID, order_ids: Sequence[UUID
             community_id=row["community_id"],
             assignee_id=row["assignee_id"],
             level_areas={level: UUID(area) for level, area in msgspec.json.decode(row["level_areas"]).items()},
-            history=[_step(step) for step in history[row["id"]]],
+            history=in_time(_step(step) for step in history[row["id"]]),
+            marks=lives.marks(row["lifecycle_version"]),
             pauses=pauses_of(PauseStep(PauseAction(step["action"]), step["at"]) for step in pauses[row["id"]]),
             grants=_grants(grants[row["id"]]),
             told=_told(told[row["id"]]),
@@ -152,7 +188,13 @@ def _by_order(rows: Sequence[Any]) -> dict[UUID, list[Any]]:
 
 
 def _step(row: Any) -> Step:
-    return Step(row["sequence"], OrderAction(row["action"]), OrderState(row["to_state"]), row["at"])
+    return Step(
+        row["sequence"],
+        row["to_state"],
+        row["at"],
+        given_to=(row["assignee_id"], row["unit_id"]) if row["is_given"] else None,
+        new_kind=(row["old_kind"], row["new_kind"]) if row["new_kind"] else None,
+    )
 
 
 def _grants(rows: Sequence[Any]) -> dict[ClockKey, list[Grant]]:
@@ -170,8 +212,39 @@ def _told(rows: Sequence[Any]) -> dict[ClockKey, set[FiringKind]]:
     return told
 
 
+# Lifecycles -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Lives:
+    """What every version of a district's lifecycles says of its states. Versions never change."""
+
+    versions: dict[int, dict[str, Marks]]
+
+    def marks(self, version: int) -> MarksOf:
+        """Those of `version`; an order that was given another kind may have been in states of another version."""
+        return ChainMap(self.versions[version], *reversed(self.versions.values()))
+
+
+async def _load_lives(connection: Any, tenant_id: UUID) -> _Lives:
+    rows = await connection.fetch(_LIVES, tenant_id)
+    return _Lives({row["version"]: _marks(row["states"]) for row in rows})
+
+
+@lru_cache(maxsize=256)
+def _marks(states: str) -> dict[str, Marks]:
+    return marks_of(_STATES.validate_json(states))
+
+
+_STATES = TypeAdapter(tuple[State, ...])
+_LIVES = """
+SELECT version, (definition -> 'states')::text AS states FROM order_lifecycles WHERE tenant_id = $1 ORDER BY version
+"""
+
+# Statements -------------------------------------------------------------------------------------------------------
+
 _ORDERS = """
-SELECT o.id, o.number, o.kind, o.area_id, o.community_id, o.assignee_id, (
+SELECT o.id, o.number, o.kind, o.lifecycle_version, o.area_id, o.community_id, o.assignee_id, (
     SELECT jsonb_object_agg(above.level, above.id)::text FROM areas above
     WHERE above.tenant_id = $1 AND above.id = ANY (a.ancestor_ids)
 ) AS level_areas
@@ -179,7 +252,10 @@ FROM orders o JOIN areas a ON a.tenant_id = o.tenant_id AND a.id = o.area_id
 WHERE o.tenant_id = $1 AND o.id = ANY ($2)
 """
 _HISTORY = """
-SELECT order_id, sequence, action, to_state, at FROM order_history
+SELECT order_id, sequence, to_state, at, action IN ('dispatch', 'transfer') AS is_given,
+    details ->> 'assignee_id' AS assignee_id, details ->> 'unit_id' AS unit_id,
+    details #>> '{kind,0}' AS old_kind, details #>> '{kind,1}' AS new_kind
+FROM order_history
 WHERE tenant_id = $1 AND order_id = ANY ($2) ORDER BY order_id, sequence
 """
 _PAUSES = """

@@ -20,6 +20,7 @@ from services.orders.clocks.actions import (
     ExtensionPending,
     NothingRuns,
     NotInTime,
+    OrderShelved,
     OwnExtension,
     TooMuchTime,
 )
@@ -32,7 +33,7 @@ from services.orders.clocks.schemas import (
     OpenClockRead,
     OrderClocksRead,
 )
-from services.orders.orders.actions import OrderNotFound
+from services.orders.orders.actions import OrderNotFound, OrderStateConflict, OwnWork
 
 order_router = APIRouter(
     prefix="/v1/orders/{order_id}/clocks",
@@ -43,6 +44,7 @@ order_router = APIRouter(
 router = APIRouter(prefix="/v1/clocks", tags=["clocks"], route_class=TenantRoute, responses=problems(Unauthenticated))
 
 _WRITE = (UnreadableBody, IdempotencyKeyMissing, IdempotencyKeyReused, Forbidden, Busy)
+_STEP = (*_WRITE, OrderNotFound, OrderStateConflict)
 
 
 @order_router.get("", response_model=OrderClocksRead)
@@ -56,10 +58,10 @@ async def read_order_clocks(order_id: UUID, transaction: Transaction, caller: Ca
     "/pause",
     response_model=OrderClocksRead,
     dependencies=ONCE,
-    responses=problems(*_WRITE, OrderNotFound, NothingRuns, ClocksPaused),
+    responses=problems(*_WRITE, OrderNotFound, OrderShelved, NothingRuns, ClocksPaused),
 )
 async def pause_clocks(order_id: UUID, body: ClockPause, transaction: Transaction, caller: Caller) -> OrderClocksRead:
-    """Dispatchers: no time of the order counts until it is resumed (挂账)."""
+    """Dispatchers: for a short while no time of the order counts (暂停计时). Longer: the order is shelved."""
     async with driving(transaction) as connection:
         return await actions.pause_clocks(connection, caller, order_id, body)
 
@@ -68,7 +70,7 @@ async def pause_clocks(order_id: UUID, body: ClockPause, transaction: Transactio
     "/resume",
     response_model=OrderClocksRead,
     dependencies=ONCE,
-    responses=problems(*_WRITE, OrderNotFound, ClocksNotPaused),
+    responses=problems(*_WRITE, OrderNotFound, OrderShelved, ClocksNotPaused),
 )
 async def resume_clocks(order_id: UUID, body: ClockPause, transaction: Transaction, caller: Caller) -> OrderClocksRead:
     """Dispatchers: time counts again (恢复计时)."""
@@ -81,7 +83,7 @@ async def resume_clocks(order_id: UUID, body: ClockPause, transaction: Transacti
     status_code=201,
     response_model=OrderClocksRead,
     dependencies=ONCE,
-    responses=problems(*_WRITE, OrderNotFound, NotInTime, ExtensionPending, TooMuchTime),
+    responses=problems(*_STEP, NotInTime, ExtensionPending, TooMuchTime),
 )
 async def ask_for_time(
     order_id: UUID, target: ClockTarget, body: ExtensionRequest, transaction: Transaction, caller: Caller
@@ -95,7 +97,7 @@ async def ask_for_time(
     "/extensions/{extension_id}/decide",
     response_model=OrderClocksRead,
     dependencies=ONCE,
-    responses=problems(*_WRITE, OrderNotFound, ExtensionNotFound, ExtensionDecided, OwnExtension, NotInTime),
+    responses=problems(*_STEP, OwnWork, ExtensionNotFound, ExtensionDecided, OwnExtension, NotInTime),
 )
 async def decide_on_time(
     order_id: UUID, extension_id: UUID, body: ExtensionDecision, transaction: Transaction, caller: Caller

@@ -9,14 +9,14 @@ from uuid import UUID
 
 import msgspec
 
-from models.clocks import ClockState, ClockTarget, FiringKind
+from models.clocks import ClockState, FiringKind
 from models.identity import Role
+from models.orders import OPEN_STAGES
 from services.chassis import clock
 from services.chassis.database import LOCK_TIMEOUT_SECONDS, Database
 from services.chassis.schemas import new_id
 from services.events import Event, OrderClockMissed, OrderClockWarned
 from services.orders.clocks.counting import Clock, clocks_of, load_orders
-from services.orders.clocks.lives import RUNS_IN
 from services.orders.clocks.national import load_national_calendars
 from services.orders.clocks.rule_book import load_rule_book
 
@@ -71,9 +71,7 @@ class ClockKeeper:
 
 async def call_recounts(connection: Any, tenant_id: UUID) -> int:
     """Where something new counts, all open orders are to be computed anew. Commits nothing."""
-    return int(
-        await connection.fetchval(_CALL_RECOUNTS, tenant_id, clock.now() - GRACE, list(RUNS_IN[ClockTarget.FINISH]))
-    )
+    return int(await connection.fetchval(_CALL_RECOUNTS, tenant_id, clock.now() - GRACE, list(OPEN_STAGES)))
 
 
 async def keep_batch(connection: Any, tenant_id: UUID) -> int:
@@ -233,7 +231,7 @@ WITH called AS (DELETE FROM clock_recounts WHERE tenant_id = $1 AND due_at <= $2
         INSERT INTO order_clock_work (tenant_id, order_id, sequence)
         SELECT $1, o.id, 0
         FROM areas community
-        JOIN orders o ON o.tenant_id = $1 AND o.community_id = community.id AND o.state = ANY ($3)
+        JOIN orders o ON o.tenant_id = $1 AND o.community_id = community.id AND o.stage = ANY ($3)
         WHERE community.tenant_id = $1 AND community.id = community.community_id AND EXISTS (SELECT FROM called)
         ON CONFLICT DO NOTHING
         RETURNING order_id

@@ -7,9 +7,7 @@ from services.chassis.identity import Identity
 from services.orders.orders import policy
 
 may_pause = policy.is_dispatcher
-"""Shelving an order (挂账), and taking it up again."""
-may_ask_for_time = policy.is_helper
-may_decide_on_time = policy.is_dispatcher
+"""Who asks for more time, and who decides on it, is a matter of the order's lifecycle."""
 LISTING_ROLES = policy.DISPATCHING_ROLES
 RULING_ROLES = frozenset({Role.DISTRICT_ADMIN})
 """Decide policies and calendars, when they hold the role over the whole district."""

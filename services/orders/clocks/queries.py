@@ -56,10 +56,6 @@ class ReadClocks:
         found = [one for one in self.clocks if one.round.target == target and one.reading.state in undecided]
         return found[-1] if found else None
 
-    @property
-    def is_paused(self) -> bool:
-        return bool(self.order.pauses) and self.order.pauses[-1][1] is None
-
 
 async def read_clocks(connection: Any, tenant_id: UUID, order_id: UUID) -> ReadClocks:
     """As of now, whether or not the keeper has been there."""
@@ -84,7 +80,8 @@ async def clocks_answer(connection: Any, caller: Identity, order: ReadableOrder)
     return OrderClocksRead(
         order_id=order.id,
         read_at=found.read_at,
-        is_paused=found.is_paused,
+        is_paused=found.order.is_standing,
+        is_shelved=found.order.here.pauses,
         clocks=[_clock_read(one) for one in found.clocks],
         pauses=[PauseRead.model_validate({**row, **hidden}) for row in pauses],
         extensions=[ExtensionRead.model_validate({**row, **hidden, **hidden_decision}) for row in extensions],

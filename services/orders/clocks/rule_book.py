@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 ALWAYS = datetime(1900, 1, 1, tzinfo=UTC)
 
 SpecialDays = dict[date, bool]
+Kinds = Sequence[tuple[datetime | None, str]]
+"""What kind of order it was since when, in order; None: from the beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Grant:
 class Promise:
     """Where the rules of a clock come from."""
 
+    counted_as: str
+    """The kind of order it was then."""
     policy_version: int
     order_kind: str | None
     target: PromisedTarget
@@ -69,17 +73,16 @@ class RuleBook:
     hours: tuple[tuple[date, tuple[Period, ...]], ...]
     _work: dict[int, WorkTime] = field(default_factory=dict)
 
-    def rules_for(
-        self, order_kind: str, target: ClockTarget, grants: Sequence[Grant], *, since: datetime
-    ) -> list[Rules]:
+    def rules_for(self, kinds: Kinds, target: ClockTarget, grants: Sequence[Grant], *, since: datetime) -> list[Rules]:
         """What counted for such a clock, from `since` on."""
-        changes = {ALWAYS}
-        changes |= {policy.active_from for policy in self.policies if policy.order_kind in (None, order_kind)}
+        own = {None, *(kind for _, kind in kinds)}
+        changes = {ALWAYS, *(changed_at for changed_at, _ in kinds if changed_at)}
+        changes |= {policy.active_from for policy in self.policies if policy.order_kind in own}
         changes |= {calendar.recorded_at for calendar in self.calendars}
         changes |= {grant.decided_at for grant in grants}
         moments = sorted(changes)
         first = bisect_right(moments, since) - 1
-        return [self._rules_at(moment, order_kind, target, grants) for moment in moments[max(first, 0) :]]
+        return [self._rules_at(moment, _kind_at(kinds, moment), target, grants) for moment in moments[max(first, 0) :]]
 
     def work_at(self, moment: datetime) -> WorkTime:
         """The working time as it was known then. National calendars and working hours count as known always."""
@@ -107,9 +110,14 @@ class RuleBook:
             return Rules(moment, None, work)
         granted = [grant for grant in grants if grant.decided_at <= moment]
         versions = {calendar.year: calendar.version for calendar in self.calendars if calendar.recorded_at <= moment}
-        promise = Promise(policy.version, policy.order_kind, promised, versions, tuple(grant.id for grant in granted))
+        extension_ids = tuple(grant.id for grant in granted)
+        promise = Promise(order_kind, policy.version, policy.order_kind, promised, versions, extension_ids)
         terms = Terms(promised.amount, promised.unit, promised.warn_before, promised.warn_percent)
         return Rules(moment, terms, work, tuple(grant.leg for grant in granted), promise)
+
+
+def _kind_at(kinds: Kinds, moment: datetime) -> str:
+    return [kind for since, kind in kinds if since is None or since <= moment][-1]
 
 
 async def load_rule_book(connection: Any, tenant_id: UUID) -> RuleBook:

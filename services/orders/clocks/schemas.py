@@ -85,6 +85,8 @@ class ClockWhy(Answer):
     policy_version: int
     policy_order_kind: str | None
     """Null: the policy for every kind without one of its own."""
+    counted_as: str
+    """The kind the order was when these rules began to count for it."""
     amount: int
     unit: ClockUnit
     rules_since: datetime | None
@@ -146,6 +148,9 @@ class OrderClocksRead(Answer):
     order_id: UUID
     read_at: datetime
     is_paused: bool
+    """No time of it runs now: paused, or shelved."""
+    is_shelved: bool
+    """It is in a state of its lifecycle in which no time runs (挂账); the order is resumed, not its clocks."""
     clocks: list[ClockRead]
     pauses: list[PauseRead]
     extensions: list[ExtensionRead]

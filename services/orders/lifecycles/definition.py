@@ -12,14 +12,16 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from models.clocks import ClockTarget
 from models.orders import OrderStage
+from services.chassis.schemas import text_of
 
 StateName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,39}$"), Field(examples=["in_progress"])]
 ActionName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,39}$"), Field(examples=["complete"])]
-Words = Annotated[str, StringConstraints(min_length=1, max_length=20, strip_whitespace=True)]
-EnglishWords = Annotated[str, StringConstraints(min_length=1, max_length=40, strip_whitespace=True)]
+PredicateName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,39}$"), Field(examples=["is_dispatcher"])]
+Words = Annotated[str, *text_of(20)]
+EnglishWords = Annotated[str, *text_of(40)]
 
 BEFORE = "@before"
-"""As `to_state`: back to where the order was before it came here."""
+"""As `to_state`, out of a state that pauses: back to where the order was before it paused."""
 
 
 class Need(StrEnum):
@@ -53,9 +55,9 @@ class State(Part):
     name: Words
     name_en: EnglishWords
     stage: OrderStage
-    clocks: tuple[ClockTarget, ...] = ()
+    clocks: Annotated[tuple[ClockTarget, ...], Field(max_length=len(ClockTarget))] = ()
     """The promised times that run while the order is here."""
-    meets: tuple[ClockTarget, ...] = ()
+    meets: Annotated[tuple[ClockTarget, ...], Field(max_length=len(ClockTarget))] = ()
     """The promised times that are kept by coming here."""
     pauses: bool = False
     """No time runs while the order is here, and none ends by coming here (挂账)."""
@@ -69,12 +71,12 @@ class Transition(Part):
     action: ActionName
     name: Words
     name_en: EnglishWords
-    from_states: Annotated[tuple[StateName, ...], Field(min_length=1)]
+    from_states: Annotated[tuple[StateName, ...], Field(min_length=1, max_length=40)]
     to_state: StateName | Annotated[str, StringConstraints(pattern="^@before$")] | None = None
     """None: the order stays where it is. `@before`: it goes back to where it was before it came here."""
-    who: Annotated[tuple[str, ...], Field(min_length=1)]
+    who: Annotated[tuple[PredicateName, ...], Field(min_length=1, max_length=20)]
     """Names of predicates (services/orders/orders/policy.py): any one of them suffices."""
-    needs: tuple[Need, ...] = ()
+    needs: Annotated[tuple[Need, ...], Field(max_length=len(Need))] = ()
     after_minutes: Annotated[int, Field(ge=1, le=60 * 24 * 366)] | None = None
     """So long after the order came here the system takes the action itself (`is_system` is among `who`)."""
 
@@ -106,7 +108,10 @@ class Lifecycle(Part):
         return frozenset(fact for step in self.transitions if step.action == action for fact in step.who)
 
     def compiled(self) -> dict[str, Any]:
-        """`steps[action][state]`, `actions` in order, `who[action]`, `timers[state]`, `states[state]`, `limits`, `initial`."""
+        """As `order_step` looks things up: `steps[action][state]`, `who[action]`, `timers[state]`, `states[state]`.
+
+        `actions` are in the order of the definition.
+        """
         steps: dict[str, dict[str, Any]] = {}
         timers: dict[str, dict[str, Any]] = {}
         for one in self.transitions:

@@ -305,6 +305,13 @@ class UnknownOrderKind(Problem):
     en = "There is no such kind of order."
 
 
+class NotAnonymously(Problem):
+    status = 422
+    code = "not_anonymously"
+    zh = "此类订单不能匿名。"
+    en = "Orders of this kind are not anonymous."
+
+
 class UnknownMainOrder(Problem):
     status = 422
     code = "unknown_main_order"

@@ -14,6 +14,7 @@ from services.chassis.hot_routes import HotRoute
 from services.chassis.idempotency import REPLAYED, IdempotencyKeyMissing, IdempotencyKeyReused, OnceKey
 from services.chassis.identity import Caller
 from services.chassis.pagination import Cursor, InvalidCursor, Limit, Page
+from services.orders.kinds.forms import FormIncomplete
 from services.orders.lifecycles.definition import ActionName, StateName
 from services.orders.orders import actions, queries
 from services.orders.orders.actions import (
@@ -22,6 +23,7 @@ from services.orders.orders.actions import (
     EvidenceMissing,
     KindDoesNotFit,
     MainOrderIsOver,
+    NotAnonymously,
     NotAResident,
     NotInHousehold,
     OrderChanged,
@@ -111,6 +113,8 @@ def _answer(answer: CommandAnswer) -> Response:
         NotInHousehold,
         PlaceNeeded,
         UnknownOrderKind,
+        NotAnonymously,
+        FormIncomplete,
         UnknownFile,
     ),
 )
@@ -181,7 +185,7 @@ async def return_order(order_id: UUID, body: OrderReason, commands: Commands, ca
     return _answer(await OrderSteps(commands, caller, once, order_id).with_reason(OrderAction.RETURN, body))
 
 
-@router.post("/{order_id}/resubmit", response_model=OrderRead, responses=problems(*_STEP, UnknownFile))
+@router.post("/{order_id}/resubmit", response_model=OrderRead, responses=problems(*_STEP, UnknownFile, FormIncomplete))
 async def resubmit_order(
     order_id: UUID, body: OrderResubmission, commands: Commands, caller: Caller, once: OnceKey
 ) -> Any:

@@ -9,8 +9,8 @@ from pydantic import Field, StrictBool, model_validator
 
 from models.orders import FilePurpose, OrderStage, Priority, Visibility
 from services.chassis.schemas import Answer, Body, Latitude, Line, Longitude, Moment, Name, Paragraph, Phone, text_of
+from services.orders.kinds.forms import FormAnswers
 
-Answers = Annotated[dict[str, Any], Field(max_length=50, examples=[{"is_prescription": True}])]
 FileIds = Annotated[tuple[UUID, ...], Field(max_length=9)]
 
 
@@ -36,7 +36,7 @@ class OrderPlacement(Body):
     """WGS-84, with `lat`. Optional: an order never needs a location."""
     lat: Latitude | None = None
     file_ids: FileIds = ()
-    answers: Answers = Field(default_factory=dict)
+    answers: FormAnswers = Field(default_factory=dict)
     """To the questions of the kind's form, by question."""
     is_anonymous: StrictBool = False
     """Nobody but the caller reads whose need it is, where the kind allows it."""
@@ -126,7 +126,7 @@ class OrderResubmission(OrderStep):
     """What the dispatcher asked for."""
 
     description: Paragraph | None = None
-    answers: Answers | None = None
+    answers: FormAnswers | None = None
     file_ids: FileIds = ()
     note: Paragraph | None = None
 

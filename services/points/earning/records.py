@@ -79,6 +79,15 @@ WHERE tenant_id = $1 AND source_kind = $2 AND source_id = $3 AND account_id = AN
 """
 
 
+async def people_of(connection: Connection, tenant_id: UUID, source_kind: ServiceSource, source_id: UUID) -> set[UUID]:
+    """Everybody who has a record of this source."""
+    rows = await connection.fetch(_PEOPLE, tenant_id, source_kind.value, source_id)
+    return {row["account_id"] for row in rows}
+
+
+_PEOPLE = "SELECT account_id FROM service_records WHERE tenant_id = $1 AND source_kind = $2 AND source_id = $3"
+
+
 async def standings(
     connection: Connection, tenant_id: UUID, services: Sequence[tuple[UUID, date]]
 ) -> dict[UUID, Standing]:

@@ -230,7 +230,7 @@ class StatementLine(Answer):
     reason: Annotated[str, Field(examples=["代购药品 服务获5星好评"])]
     source_kind: Annotated[str, Field(examples=["order_rated"])]
     source_id: str
-    """For `order_rated` the order's id."""
+    """For `order_rated` the order's id; of who assisted, or came to it later, followed by `:` and their account id."""
     effective_at: datetime
     """When it was earned."""
     recorded_at: datetime

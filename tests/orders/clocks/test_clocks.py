@@ -4,7 +4,10 @@ from typing import Any
 
 import pytest
 
+from models.orders import OrderStage
 from services.orders.clocks.keeping import GRACE
+from services.orders.lifecycles.definition import Lifecycle, State, Transition
+from services.orders.lifecycles.standard import STANDARD
 from tests.orders.clocks.conftest import Keep, after_grace, anew, at, clocks, promise, when
 from tests.world import World
 
@@ -62,7 +65,7 @@ async def test_who_gets_it_next_has_the_whole_time_and_the_end_does_not_move(wor
         found = await clocks(world, order)
         assert (found["accept1"]["state"], when(found["accept2"]["due_at"])) == ("stopped", "2026-03-16 15:30")
         await world.act(order, "second_member", "accept")
-        await world.act(order, "second_member", "decline", {"reason": "家中有事"})
+        await world.act(order, "second_member", "hand-back", {"reason": "家中有事"})
         found = await clocks(world, order)
     assert {key: one["state"] for key, one in found.items()} == {
         "dispatch1": "met", "dispatch2": "running", "accept1": "stopped", "accept2": "met", "arrive1": "stopped",
@@ -92,6 +95,150 @@ async def test_without_a_promise_there_are_no_clocks(world: World, keep: Keep) -
     await keep()
     assert await clocks(world, order["id"]) == {}
     assert await world.fetch("SELECT FROM order_clock_work WHERE tenant_id = $1", world.tenant_id) == []
+
+
+class TestTheWayOfAnOrder:
+    """What the lifecycle has beside the straight way."""
+
+    async def under_way(self, world: World) -> str:
+        order = await placed(world)
+        await dispatched(world, order)
+        await world.act(order, "member", "accept")
+        await world.act(order, "member", "start")
+        return order
+
+    async def test_shelved_no_time_counts_and_resumed_it_goes_on(self, world: World, keep: Keep) -> None:
+        with at(MONDAY):
+            order = await self.under_way(world)
+            await world.act(order, "dispatcher", "shelve", {"reason": "等待自来水公司停水检修"})
+            answer = (await world.zhang.get(f"/v1/orders/{order}/clocks")).json()
+            assert (answer["is_shelved"], answer["is_paused"]) == (True, True)
+            await keep()
+            listed = (await world.dispatcher.get("/v1/clocks", state="paused")).json()["items"]
+            assert [(one["target"], one["due_at"]) for one in listed] == [("finish", None)]
+        with at("2026-03-18T18:00"):
+            await anew(world)
+            await world.act(order, "dispatcher", "resume")
+            found = (await clocks(world, order))["finish1"]
+        assert (found["state"], when(found["due_at"])) == ("running", "2026-03-23 17:30")
+        assert [one["is_running"] for one in found["segments"]] == [True, False, True]
+
+    async def test_shelved_its_clocks_are_not_paused_beside(self, world: World) -> None:
+        with at(MONDAY):
+            order = await self.under_way(world)
+            path = f"{order}/clocks"
+            await world.act(order, "dispatcher", "shelve", {"reason": "等配件"})
+            assert await refused(world, "dispatcher", f"{path}/pause", {"reason": "停水"}) == (409, "order_shelved")
+            assert await refused(world, "dispatcher", f"{path}/resume", {"reason": "好了"}) == (409, "order_shelved")
+            body = {"amount": 1, "reason": "配件未到"}
+            assert await refused(world, "member", f"{path}/finish/extensions", body) == (409, "order_state_conflict")
+
+    async def test_paused_by_hand_and_shelved_it_goes_on_when_both_are_over(self, world: World) -> None:
+        with at(MONDAY):
+            order = await self.under_way(world)
+            await world.dispatcher.post(f"/v1/orders/{order}/clocks/pause", {"reason": "停水"})
+            await world.act(order, "dispatcher", "shelve", {"reason": "等配件"})
+            await world.act(order, "dispatcher", "resume")
+            assert (await clocks(world, order))["finish1"]["state"] == "paused"
+            answer = await world.dispatcher.post(f"/v1/orders/{order}/clocks/resume", {"reason": "来水了"})
+            assert answer.json()["is_paused"] is False
+            assert (await clocks(world, order))["finish1"]["state"] == "running"
+
+    async def test_returned_the_time_of_the_dispatch_waits_for_who_asked(self, world: World) -> None:
+        with at(MONDAY):
+            order = await placed(world)
+            await world.act(order, "dispatcher", "return", {"reason": "请补充药名"})
+        with at("2026-03-17T09:00"):
+            await anew(world)
+            await world.act(order, "zhang", "resubmit", {"description": "硝苯地平两盒"})
+            found = (await clocks(world, order))["dispatch1"]
+        assert (found["state"], when(found["due_at"])) == ("running", "2026-03-17 11:00")
+
+    async def test_passed_on_the_other_one_has_the_whole_time(self, world: World) -> None:
+        with at(MONDAY):
+            order = await self.under_way(world)
+        with at("2026-03-16T11:30"):
+            await anew(world)
+            other = str(world.second_member.account_id)
+            await world.act(order, "member", "transfer", {"assignee_id": other, "reason": "家中有事"})
+            found = await clocks(world, order)
+            assert (found["accept2"]["state"], when(found["accept2"]["due_at"])) == ("running", "2026-03-16 15:30")
+            await world.act(order, "community_admin", "take-over", {"reason": "居民着急"})
+            found = await clocks(world, order)
+        assert (found["accept2"]["state"], found["arrive2"]["state"]) == ("met", "running")
+
+    async def test_done_again_the_end_is_promised_again(self, world: World) -> None:
+        with at(MONDAY):
+            order = await self.under_way(world)
+            await world.act(order, "member", "complete", {"note": "已办"})
+            assert (await clocks(world, order))["finish1"]["state"] == "met"
+        with at("2026-03-18T09:00"):
+            await anew(world)
+            await world.act(order, "dispatcher", "redo", {"reason": "居民说没有解决"})
+            found = (await clocks(world, order))["finish1"]
+        assert (found["state"], when(found["due_at"])) == ("running", "2026-03-20 17:30")
+
+    async def test_who_helps_along_moves_no_clock(self, world: World) -> None:
+        with at(MONDAY):
+            order = await placed(world)
+            assignment = {"assignee_id": str(world.member.account_id), "helpers_wanted": 2}
+            await world.act(order, "dispatcher", "dispatch", assignment)
+            before = await clocks(world, order)
+            await world.act(order, "second_member", "join")
+            await world.act(order, "second_member", "leave")
+            after = await clocks(world, order)
+        assert [(key, one["due_at"], one["why"]) for key, one in after.items()] == [
+            (key, one["due_at"], one["why"]) for key, one in before.items()
+        ]
+
+    async def test_given_another_kind_it_is_counted_as_that_from_then_on(self, world: World, keep: Keep) -> None:
+        with at(MONDAY):
+            order = await placed(world)
+            await promise(world, {"finish": {"amount": 2, "unit": "calendar_hours"}}, order_kind="snow_clearing")
+        with at("2026-03-16T10:00"):
+            await anew(world)
+            await world.act(order, "dispatcher", "triage", {"kind": "snow_clearing"})
+            found = await clocks(world, order)
+            await keep()
+            stored = await world.fetch("SELECT target, state, why FROM order_clocks ORDER BY target")
+        assert (found["finish1"]["state"], when(found["finish1"]["due_at"])) == ("running", "2026-03-16 11:00")
+        why = found["finish1"]["why"]
+        assert (why["counted_as"], why["policy_order_kind"], why["policy_version"]) == ("snow_clearing",) * 2 + (2,)
+        assert when(why["rules_since"]) == "2026-03-16 10:00"
+        assert found["dispatch1"]["state"] == "stopped"  # nothing is promised for it any more
+        assert found["dispatch1"]["why"]["counted_as"] == "buy_medicine"
+        assert [(row["target"], row["state"]) for row in stored] == [("dispatch", "stopped"), ("finish", "running")]
+
+    async def test_a_state_of_the_districts_own_says_itself_what_runs(self, world: World, keep: Keep) -> None:
+        """Waiting for a part: no time runs. Nothing of the code knows the state."""
+        await add_waiting(world)
+        with at(MONDAY):
+            order = await self.under_way(world)
+            await world.act(order, "member", "steps/await_part", {"note": "等压缩机"})
+            assert (await clocks(world, order))["finish1"]["state"] == "paused"
+        with at("2026-03-17T18:00"):
+            await anew(world)
+            await world.act(order, "member", "steps/part_came")
+            assert when((await clocks(world, order))["finish1"]["due_at"]) == "2026-03-20 17:30"
+
+
+async def add_waiting(world: World) -> None:
+    """A lifecycle in which whoever does the work may wait for a part."""
+    waiting = State(id="awaiting_part", name="等配件", name_en="awaiting a part", stage=OrderStage.HANDLE, pauses=True)
+    steps = [
+        Transition(
+            action=action, name=name, name_en=action, from_states=(here,), to_state=there, who=("is_helper",)
+        )
+        for action, name, here, there in (
+            ("await_part", "等配件", "in_progress", "awaiting_part"),
+            ("part_came", "配件到了", "awaiting_part", "in_progress"),
+        )
+    ]  # fmt: skip
+    life = Lifecycle(states=(*STANDARD.states, waiting), transitions=(*STANDARD.transitions, *steps))
+    version = await world.add_lifecycle(life)
+    await world.connection.execute(
+        "UPDATE order_kinds SET lifecycle_version = $2 WHERE tenant_id = $1", world.tenant_id, version
+    )
 
 
 class TestPausing:
@@ -209,6 +356,36 @@ class TestExtending:
             assert await refused(world, "member", f"{order}/clocks/accept/extensions", body) == (409, "not_in_time")
             other = f"{order}/clocks/extensions/{world.tenant_id}/decide"
             assert await refused(world, "dispatcher", other, {"is_granted": True}) == (404, "extension_not_found")
+
+    async def test_the_history_of_the_order_tells_of_it(self, world: World) -> None:
+        with at(MONDAY):
+            order = await self.accepted(world)
+            for is_granted in (False, True):
+                path = f"/v1/orders/{order}/clocks/extensions/{await self.asked(world, order)}/decide"
+                await world.dispatcher.post(path, {"is_granted": is_granted, "reason": "说明情况"})
+            rows = await world.fetch("SELECT action, note FROM order_history WHERE tenant_id = $1", world.tenant_id)
+        told = [(row["action"], row["note"]) for row in rows if row["action"].endswith("extension")]
+        asked = ("ask_extension", "配件未到")
+        assert told == [asked, ("refuse_extension", "说明情况"), asked, ("grant_extension", "说明情况")]
+
+    async def test_refused_nothing_is_told(self, world: World) -> None:
+        with at(MONDAY):
+            order = await self.accepted(world)
+            path = f"{order}/clocks/accept/extensions"
+            assert await refused(world, "member", path, {"amount": 1, "reason": "下雨"}) == (409, "not_in_time")
+        rows = await world.fetch("SELECT action FROM order_history WHERE tenant_id = $1", world.tenant_id)
+        assert "ask_extension" not in {row["action"] for row in rows}
+
+    async def test_where_the_lifecycle_knows_no_more_time_nobody_asks_for_it(self, world: World) -> None:
+        kept = tuple(step for step in STANDARD.transitions if "extension" not in step.action)
+        version = await world.add_lifecycle(Lifecycle(states=STANDARD.states, transitions=kept))
+        await world.connection.execute(
+            "UPDATE order_kinds SET lifecycle_version = $2 WHERE tenant_id = $1", world.tenant_id, version
+        )
+        with at(MONDAY):
+            order = await self.accepted(world)
+            path = f"{order}/clocks/finish/extensions"
+            assert await refused(world, "member", path, {"amount": 1, "reason": "下雨"}) == (403, "forbidden")
 
     async def test_not_after_the_limit(self, world: World) -> None:
         with at(MONDAY):

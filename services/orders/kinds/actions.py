@@ -1,0 +1,136 @@
+"""A district decides what can be ordered, and what is asked. Every version of a form stays, and every change is told.
+
+What is wanted and stands already is left alone, so that a PUT may be repeated. The route commits.
+"""
+
+from typing import Any
+
+import msgspec
+
+from services.chassis import clock
+from services.chassis.errors import Forbidden, Problem
+from services.chassis.identity import Identity
+from services.orders.clocks.policy import rules_district
+from services.orders.kinds import queries
+from services.orders.kinds.forms import Question
+from services.orders.kinds.queries import OrderKindNotFound
+from services.orders.kinds.schemas import (
+    OrderKindDraft,
+    OrderKindEdit,
+    OrderKindFacts,
+    OrderKindFormEdit,
+    OrderKindRead,
+    OrderKindState,
+)
+
+FACTS = tuple(OrderKindFacts.model_fields)
+"""The columns a kind's edit replaces."""
+
+
+async def add_kind(connection: Any, caller: Identity, body: OrderKindDraft) -> OrderKindRead:
+    """Raises Forbidden, OrderKindTaken."""
+    if not await rules_district(connection, caller):
+        raise Forbidden
+    added = await connection.fetchval(_ADD, caller.tenant_id, body.id, *_facts(body).values())
+    if added is None:
+        raise OrderKindTaken
+    await _record_form(connection, caller, body.id, 1, body.questions)
+    return await _told(connection, caller, body.id, before=None)
+
+
+async def edit_kind(connection: Any, caller: Identity, kind: str, body: OrderKindEdit) -> OrderKindRead:
+    """Raises Forbidden, OrderKindNotFound, OrderKindChanged."""
+    before = await _locked(connection, caller, kind)
+    if _facts(before) == _facts(body):
+        return before
+    _check_version(before, body.expected_version)
+    await connection.execute(_EDIT, caller.tenant_id, kind, *_facts(body).values())
+    return await _told(connection, caller, kind, before)
+
+
+async def replace_form(connection: Any, caller: Identity, kind: str, body: OrderKindFormEdit) -> OrderKindRead:
+    """A new version for orders placed from now on. Raises Forbidden, OrderKindNotFound, OrderKindChanged."""
+    before = await _locked(connection, caller, kind)
+    if before.form.version is not None and before.form.questions == body.questions:
+        return before
+    _check_version(before, body.expected_version)
+    version = (before.form.version or 0) + 1
+    await _record_form(connection, caller, kind, version, body.questions)
+    await connection.execute(_SET_FORM, caller.tenant_id, kind, version)
+    return await _told(connection, caller, kind, before)
+
+
+async def _locked(connection: Any, caller: Identity, kind: str) -> OrderKindRead:
+    """The kind as it stands; nobody else edits it until the end of the transaction, but orders are placed."""
+    if not await rules_district(connection, caller):
+        raise Forbidden
+    if await connection.fetchval(_LOCK, caller.tenant_id, kind) is None:
+        raise OrderKindNotFound
+    return await queries.order_kind(connection, caller.tenant_id, kind)
+
+
+def _check_version(kind: OrderKindRead, expected: int) -> None:
+    if kind.version != expected:
+        raise OrderKindChanged(version=kind.version)
+
+
+def _facts(kind: OrderKindFacts | OrderKindRead) -> dict[str, Any]:
+    return {name: getattr(kind, name) for name in FACTS}
+
+
+async def _record_form(connection: Any, caller: Identity, kind: str, version: int, questions: list[Question]) -> None:
+    stored = msgspec.json.encode([question.model_dump(mode="json") for question in questions]).decode()
+    await connection.execute(_RECORD_FORM, caller.tenant_id, kind, version, stored, caller.account_id, clock.now())
+
+
+async def _told(connection: Any, caller: Identity, kind: str, before: OrderKindRead | None) -> OrderKindRead:
+    """The kind as it stands now, with the change recorded."""
+    after = await queries.order_kind(connection, caller.tenant_id, kind)
+    await connection.execute(
+        _RECORD_CHANGE,
+        caller.tenant_id, kind, after.version, before and _state(before), _state(after), caller.account_id,
+        clock.now(),
+    )  # fmt: skip
+    return after
+
+
+def _state(kind: OrderKindRead) -> str:
+    return OrderKindState.model_validate({**_facts(kind), "form_version": kind.form.version}).model_dump_json()
+
+
+_PLACES = ", ".join(f"${number}" for number in range(3, 3 + len(FACTS)))
+_ADD = f"""
+INSERT INTO order_kinds (tenant_id, id, {", ".join(FACTS)}, form_version, version) VALUES ($1, $2, {_PLACES}, 1, 1)
+ON CONFLICT (tenant_id, id) DO NOTHING RETURNING version
+"""  # noqa: S608 (names out of this file)
+_EDIT = f"""
+UPDATE order_kinds SET ({", ".join(FACTS)}) = ROW ({_PLACES}), version = version + 1 WHERE tenant_id = $1 AND id = $2
+"""  # noqa: S608 (names out of this file)
+_LOCK = "SELECT id FROM order_kinds WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE"
+_SET_FORM = """
+UPDATE order_kinds SET form_version = $3, version = version + 1 WHERE tenant_id = $1 AND id = $2
+"""
+_RECORD_FORM = """
+INSERT INTO order_kind_forms (tenant_id, kind, version, questions, recorded_by, recorded_at)
+VALUES ($1, $2, $3, $4, $5, $6)
+"""
+_RECORD_CHANGE = """
+INSERT INTO order_kind_changes (tenant_id, kind, version, before, after, changed_by, changed_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+"""
+
+
+class OrderKindTaken(Problem):
+    status = 409
+    code = "order_kind_taken"
+    zh = "该诉求类型编号已存在。"
+    en = "There is a kind with this id already."
+
+
+class OrderKindChanged(Problem):
+    """`version` is what it has become."""
+
+    status = 409
+    code = "order_kind_changed"
+    zh = "该诉求类型已被他人修改（现为第 {version} 版），请重新读取后再改。"
+    en = "Somebody else has edited this kind; it is at version {version} now. Read it again."
