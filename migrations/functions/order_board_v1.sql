@@ -50,7 +50,7 @@ BEGIN
             || CASE
                 WHEN q.page_size = 0 OR v_counts ->> wanted IS NULL THEN '{"items":[],"next_cursor":null}'
                 ELSE order_list(p_tenant, jsonb_build_object(
-                    'view', 'area', 'areas', COALESCE(v_communities, '{}') || COALESCE(v_smaller, '{}'),
+                    'view', 'area', 'areas', CASE WHEN v_smaller IS NULL THEN v_communities ELSE q.areas END,
                     'stages', jsonb_build_array(wanted), 'before', 4611686018427387904, 'page_size', q.page_size
                 ))
             END || '}',

@@ -32,7 +32,7 @@ BEGIN
             'view', 'mine', 'account', q.account, 'resident', q.resident, 'areas', q.oversees, 'stages', q.own_stages,
             'before', 4611686018427387904, 'page_size', q.page_size
         )) || ',"to_answer":[' || COALESCE(v_waiting, '') || '],"recurring":'
-            || order_home_recurring(p_tenant, q.account, q.resident) || '}';
+            || order_home_recurring(p_tenant, q.account, q.resident, q.now, q.page_size) || '}';
     END IF;
 
     IF cardinality(q.serves) > 0 THEN
@@ -62,7 +62,7 @@ BEGIN
             'view', 'tasks', 'now', q.now, 'account', q.account, 'areas', q.serves, 'stages', jsonb_build_array('handle'),
             'before', 4611686018427387904, 'page_size', q.page_size
         )) || ',"pool":' || order_list(p_tenant, jsonb_build_object(
-            'view', 'pool', 'areas', COALESCE(v_communities, '{}') || COALESCE(v_smaller, '{}'),
+            'view', 'pool', 'areas', CASE WHEN v_smaller IS NULL THEN v_communities ELSE q.serves END,
             'before', 4611686018427387904, 'page_size', q.page_size
         )) || ',"pool_count":' || v_pool || ',"due_next":[' || COALESCE(v_clocks, '') || ']}';
     END IF;
@@ -84,7 +84,7 @@ BEGIN
             ORDER BY (f.o).number DESC LIMIT q.page_size
         ) e;
         v_overseer := '{"board":' || order_board(p_tenant, jsonb_build_object(
-            'areas', COALESCE(v_communities, '{}') || COALESCE(v_smaller, '{}'), 'stages', q.stages, 'page_size', 0,
+            'areas', CASE WHEN v_smaller IS NULL THEN v_communities ELSE q.oversees END, 'stages', q.stages, 'page_size', 0,
             'most_orders', q.most_orders
         )) || ',"needs_senior":[' || COALESCE(v_escalated, '') || ']}';
     END IF;

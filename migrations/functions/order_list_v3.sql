@@ -96,18 +96,24 @@ BEGIN
         IF q.stages IS NOT NULL AND NOT 'done' = ANY (q.stages) AND q.states IS NULL AND q.assignee IS NULL
             AND q.unit IS NULL
         THEN
-            -- The index of open orders has all that is asked for: no order itself is read.
+            -- The index of open orders has all that is asked for: no order itself is read, of smaller areas neither.
             SELECT array_agg(m.number) INTO v_numbers FROM (
-                SELECT f.number FROM unnest(v_communities) AS community, unnest(q.stages) AS wanted, LATERAL (
+                SELECT f.number FROM (
+                    SELECT unnest(v_communities) AS id
+                    UNION SELECT a.community_id FROM areas a WHERE a.tenant_id = p_tenant AND a.id = ANY (v_smaller)
+                ) community,
+                unnest(q.stages) AS wanted, LATERAL (
                     SELECT o.number FROM orders o
                     WHERE o.tenant_id = p_tenant AND o.stage <> 'done'
-                        AND (o.community_id, o.stage, o.number) < (community, wanted, q.before)
-                        AND (o.community_id, o.stage, o.number) > (community, wanted, 0)
+                        AND (o.community_id, o.stage, o.number) < (community.id, wanted, q.before)
+                        AND (o.community_id, o.stage, o.number) > (community.id, wanted, 0)
                         AND (q.kind IS NULL OR o.kind = q.kind) AND (q.priority IS NULL OR o.priority = q.priority)
+                        AND (community.id = ANY (v_communities) OR o.area_id = ANY (v_smaller))
                     ORDER BY o.community_id DESC, o.stage DESC, o.number DESC LIMIT q.page_size + 1
                 ) f
                 ORDER BY f.number DESC LIMIT q.page_size + 1
             ) m;
+            v_smaller := NULL;
         ELSIF q.stages IS NOT NULL AND NOT 'done' = ANY (q.stages) THEN
             SELECT array_agg(m.number) INTO v_numbers FROM (
                 SELECT f.number FROM unnest(v_communities) AS community, unnest(q.stages) AS wanted, LATERAL (

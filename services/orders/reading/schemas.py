@@ -1,6 +1,6 @@
 """Bodies of answers that show many orders at once."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -9,6 +9,7 @@ from pydantic import Field
 from models.clocks import ClockState, ClockTarget
 from models.grid import Crs
 from models.orders import OrderStage, Priority
+from models.recurring import OccurrenceOutcome
 from services.chassis.pagination import Page
 from services.chassis.schemas import Answer
 from services.orders.orders.schemas import OrderRead
@@ -123,11 +124,16 @@ class DueClock(Answer):
 
 
 class ComingVisit(Answer):
-    """One occurrence of a recurring order."""
+    """One occurrence of a recurring order, as it is arranged."""
 
     recurring_order_id: UUID
     kind: str
-    occurrence_on: Annotated[str, Field(examples=["2026-03-16"])]
+    occurrence_on: date
+    """The nominal day."""
+    planned_from: datetime
+    planned_until: datetime
+    outcome: OccurrenceOutcome
+    order_id: UUID | None
 
 
 class ResidentHome(Answer):

@@ -95,7 +95,11 @@ async def test_a_task_that_is_judged_is_not_found_by_its_words_any_more(world: W
 
 
 async def test_an_anonymous_order_is_not_found_by_its_name(world: World, index: Index) -> None:
-    (order,) = await placed(world, "楼上深夜噪音", is_anonymous=True)
+    (order,) = await placed(world, "楼上深夜噪音")
+    await world.connection.execute("UPDATE orders SET is_anonymous = true WHERE id = $1", order)
+    await world.connection.execute(
+        "INSERT INTO order_word_work SELECT tenant_id, number FROM orders ON CONFLICT DO NOTHING"
+    )
     await index()
     assert await found(world, "dispatcher", "噪音") == [order]
     assert await found(world, "dispatcher", "张德明") == []
