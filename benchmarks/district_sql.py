@@ -1,5 +1,7 @@
 """The SQL that makes the district: sets of rows by arithmetic, so that a million orders take a fraction of a minute."""
 
+import json
+
 from benchmarks.numbering import (
     BUILDINGS,
     COMMUNITIES,
@@ -14,6 +16,7 @@ from benchmarks.numbering import (
     Family,
     numbered_sql,
 )
+from services.orders.lifecycles.standard import STANDARD
 
 PAST_ANSWERS = 20_000
 PAST_POSTINGS = 20_000
@@ -43,6 +46,7 @@ _ACCOUNTS = f"""(
     UNION ALL SELECT generate_series({FIRST_DISPATCHER}, {FIRST_DISPATCHER + COMMUNITIES - 1})
     UNION ALL SELECT generate_series({FIRST_CLERK}, {FIRST_CLERK + COMMUNITIES - 1})
 ) AS numbers"""
+_LIFECYCLE = f"'{STANDARD.model_dump_json()}', '{json.dumps(STANDARD.compiled())}'"
 _AREAS = "areas (tenant_id, id, parent_id, level, code, name, ancestor_ids, community_id)"
 
 FOUNDATION = (
@@ -103,6 +107,10 @@ FOUNDATION = (
     SELECT '{DISTRICT}', {_HOUSEHOLD}, {_RESIDENT} FROM generate_series(0, {RESIDENTS - 1}) AS n
     """,
     f"""
+    INSERT INTO order_lifecycles (tenant_id, version, definition, compiled, note, recorded_at)
+    VALUES ('{DISTRICT}', 1, {_LIFECYCLE}, '标准流程', now())
+    """,
+    f"""
     INSERT INTO order_kinds (tenant_id, id, name, category)
     VALUES ('{DISTRICT}', 'buy_medicine', '代购药品', 'care'), ('{DISTRICT}', 'home_repair', '家电维修', 'repair')
     """,
@@ -158,36 +166,87 @@ FROM pg_index i WHERE i.indrelid = 'orders'::regclass AND NOT i.indisunique
 """
 
 _ORDERS = """orders (
-    tenant_id, id, kind, state, version, area_id, community_id, household_id, resident_id, placed_by, assignee_id,
-    description, contact_name, contact_phone, address, placed_at, dispatched_at, accepted_at, started_at, completed_at,
-    rated_at, cancelled_at, completion_note, stars, solved
+    tenant_id, id, kind, state, stage, lifecycle_version, version, area_id, community_id, household_id, resident_id,
+    placed_by, assignee_id, is_in_pool, description, contact_name, contact_phone, address, placed_at, triaged_at,
+    dispatched_at, accepted_at, started_at, completed_at, verified_at, rated_at, rewarded_at, closed_at, cancelled_at,
+    timer_at, timer_action, completion_note, stars, solved
 )"""
+
+_STAGE = f"""CASE state {" ".join(f"WHEN '{state.id}' THEN '{state.stage}'" for state in STANDARD.states)} END"""
+_WAYS = {
+    "placed": "place",
+    "triaged": "place triage",
+    "dispatched": "place triage dispatch",
+    "accepted": "place triage dispatch accept",
+    "in_progress": "place triage dispatch accept start",
+    "completed": "place triage dispatch accept start complete",
+    "verified": "place triage dispatch accept start complete verify",
+    "rated": "place triage dispatch accept start complete rate",
+    "closed": "place triage dispatch accept start complete rate close",
+    "cancelled": "place cancel",
+}
+"""The actions of past orders, by the state they ended in."""
+
+
+def _states_of(way: str) -> list[str]:
+    """The state after each action of a way."""
+    states = [STANDARD.initial.id]
+    for action in way.split()[1:]:
+        step = STANDARD.step(action, states[-1])
+        assert step is not None
+        states.append(step.to_state or states[-1])
+    return states
+
+
+def _array(words: list[str]) -> str:
+    return f"ARRAY[{', '.join(repr(word) for word in words)}]"
+
+
+def _by_state(column: str, values: dict[str, str]) -> str:
+    return f"CASE {column} {' '.join(f'WHEN {state!r} THEN {value}' for state, value in values.items())} END"
+
+
+def _came_to(action: str, value: str) -> str:
+    """The value, for orders on whose way the action was."""
+    states = ", ".join(repr(state) for state, way in _WAYS.items() if action in way.split())
+    return f"CASE WHEN state IN ({states}) THEN {value} END"
+
+
+def _minutes_later(action: str, minutes: int) -> str:
+    return _came_to(action, f"placed_at + interval '{minutes} minutes'")
+
+
+_VERSION = _by_state("state", {state: str(len(way.split())) for state, way in _WAYS.items()})
+_TIMER = _by_state(
+    "state",
+    {
+        state: f"now() + interval '{step.after_minutes} minutes'"
+        for state in _WAYS
+        for step in STANDARD.steps_from(state)
+        if step.after_minutes is not None
+    },
+)
+"""Counted from now: nothing closes by itself while the benchmark runs."""
 
 PAST_ORDERS = f"""
 INSERT INTO {_ORDERS}
-SELECT '{DISTRICT}', {_id(Family.PAST_ORDER, "n")}, kind, state,
-    CASE state
-        WHEN 'placed' THEN 1 WHEN 'dispatched' THEN 2 WHEN 'accepted' THEN 3 WHEN 'in_progress' THEN 4
-        WHEN 'completed' THEN 4 WHEN 'rated' THEN 5 ELSE 2
-    END,
-    {_BUILDING}, {_COMMUNITY}, {_HOUSEHOLD}, {_RESIDENT}, {_PERSON},
-    CASE WHEN state NOT IN ('placed', 'dispatched', 'cancelled') THEN {_HELPER} END,
-    '代购一周降压药，药单在药盒里，请周一上午送到', '张德' || n % {RESIDENTS},
+SELECT '{DISTRICT}', {_id(Family.PAST_ORDER, "n")}, kind, state, {_STAGE}, 1, {_VERSION},
+    {_BUILDING}, {_COMMUNITY}, {_HOUSEHOLD}, {_RESIDENT}, {_PERSON}, {_came_to("accept", _HELPER)},
+    state = 'dispatched', '代购一周降压药，药单在药盒里，请周一上午送到', '张德' || n % {RESIDENTS},
     '138' || lpad((n % {RESIDENTS})::text, 8, '0'), '万隆一品小区' || n % {BUILDINGS} || '栋2单元502', placed_at,
-    CASE WHEN state NOT IN ('placed', 'cancelled') THEN placed_at + interval '5 minutes' END,
-    CASE WHEN state IN ('accepted', 'in_progress', 'completed', 'rated') THEN placed_at + interval '10 minutes' END,
-    CASE WHEN state = 'in_progress' THEN placed_at + interval '20 minutes' END,
-    CASE WHEN state IN ('completed', 'rated') THEN placed_at + interval '1 hour' END,
-    CASE WHEN state = 'rated' THEN placed_at + interval '2 hours' END,
-    CASE WHEN state = 'cancelled' THEN placed_at + interval '5 minutes' END,
-    CASE WHEN state IN ('completed', 'rated') THEN '药品已送到家中' END,
-    CASE WHEN state = 'rated' THEN 3 + n % 3 END, CASE WHEN state = 'rated' THEN true END
+    {_minutes_later("triage", 5)}, {_minutes_later("dispatch", 10)}, {_minutes_later("accept", 15)},
+    {_minutes_later("start", 20)}, {_minutes_later("complete", 60)}, {_minutes_later("verify", 90)},
+    {_minutes_later("rate", 120)}, {_minutes_later("rate", 120)},
+    CASE state WHEN 'closed' THEN placed_at + interval '3 days' ELSE {_minutes_later("cancel", 5)} END,
+    {_minutes_later("cancel", 5)}, {_TIMER}, CASE WHEN {_TIMER} IS NOT NULL THEN 'close' END,
+    {_came_to("complete", "'药品已送到家中'")}, {_came_to("rate", "3 + n % 3")}, {_came_to("rate", "true")}
 FROM (
     SELECT n, now() - interval '8 months' + n * interval '20 seconds' AS placed_at,
         CASE WHEN n % 3 = 0 THEN 'home_repair' ELSE 'buy_medicine' END AS kind,
         CASE
-            WHEN share < 4 THEN 'placed' WHEN share < 7 THEN 'dispatched' WHEN share < 12 THEN 'accepted'
-            WHEN share < 14 THEN 'in_progress' WHEN share < 20 THEN 'completed' WHEN share < 95 THEN 'rated'
+            WHEN share < 2 THEN 'placed' WHEN share < 4 THEN 'triaged' WHEN share < 7 THEN 'dispatched'
+            WHEN share < 12 THEN 'accepted' WHEN share < 14 THEN 'in_progress' WHEN share < 18 THEN 'completed'
+            WHEN share < 20 THEN 'verified' WHEN share < 22 THEN 'rated' WHEN share < 95 THEN 'closed'
             ELSE 'cancelled'
         END AS state
     FROM (SELECT n, n / {COMMUNITIES} * 37 % 100 AS share FROM generate_series({{first}}, {{last}}) AS n) AS mixed
@@ -196,38 +255,30 @@ FROM (
 
 PAST_HISTORY = f"""
 INSERT INTO order_history (tenant_id, order_id, sequence, action, from_state, to_state, actor_id, at)
-SELECT '{DISTRICT}', o.id, s, path.actions[s], path.states[s - 1], path.states[s], o.placed_by,
-    o.placed_at + s * interval '5 minutes'
+SELECT '{DISTRICT}', o.id, s, path.actions[s], path.states[s - 1], path.states[s],
+    CASE WHEN path.actions[s] <> 'close' THEN o.placed_by END, o.placed_at + s * interval '5 minutes'
 FROM orders o
 CROSS JOIN LATERAL (
-    SELECT
-        CASE o.state
-            WHEN 'cancelled' THEN ARRAY['place', 'cancel']
-            WHEN 'in_progress' THEN ARRAY['place', 'dispatch', 'accept', 'start']
-            ELSE ARRAY['place', 'dispatch', 'accept', 'complete', 'rate']
-        END AS actions,
-        CASE o.state
-            WHEN 'cancelled' THEN ARRAY['placed', 'cancelled']
-            WHEN 'in_progress' THEN ARRAY['placed', 'dispatched', 'accepted', 'in_progress']
-            ELSE ARRAY['placed', 'dispatched', 'accepted', 'completed', 'rated']
-        END AS states
+    SELECT {_by_state("o.state", {state: _array(way.split()) for state, way in _WAYS.items()})} AS actions,
+        {_by_state("o.state", {state: _array(_states_of(way)) for state, way in _WAYS.items()})} AS states
 ) AS path
 CROSS JOIN generate_series(1, o.version) AS s
 WHERE o.tenant_id = '{DISTRICT}' AND o.number > {{after}}
 """
 
+_WAITING = _WAYS["dispatched"].split()
+
 WAITING_ORDERS = f"""
 INSERT INTO {_ORDERS}
-SELECT '{DISTRICT}', {_id(Family.WAITING_ORDER, "n")}, 'buy_medicine', 'dispatched', 2, {_BUILDING}, {_COMMUNITY},
-    {_id(Family.HOUSEHOLD, _NOBODYS_OWN)}, {_id(Family.RESIDENT, _NOBODYS_OWN)}, {_HELPER}, NULL,
+SELECT '{DISTRICT}', {_id(Family.WAITING_ORDER, "n")}, 'buy_medicine', 'dispatched', 'handle', 1, 3, {_BUILDING},
+    {_COMMUNITY}, {_id(Family.HOUSEHOLD, _NOBODYS_OWN)}, {_id(Family.RESIDENT, _NOBODYS_OWN)}, {_HELPER}, NULL, true,
     '代购一周降压药，药单在药盒里，请周一上午送到', '张德' || n, '13800138000', '万隆一品小区3栋2单元502',
-    now(), now(), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+    now(), now(), now(), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM generate_series(0, {{count}} - 1) AS n;
 INSERT INTO order_history (tenant_id, order_id, sequence, action, from_state, to_state, actor_id, at)
-SELECT '{DISTRICT}', {_id(Family.WAITING_ORDER, "n")}, s,
-    CASE s WHEN 1 THEN 'place' ELSE 'dispatch' END, CASE s WHEN 2 THEN 'placed' END,
-    CASE s WHEN 1 THEN 'placed' ELSE 'dispatched' END, {_HELPER}, now()
-FROM generate_series(0, {{count}} - 1) AS n, generate_series(1, 2) AS s
+SELECT '{DISTRICT}', {_id(Family.WAITING_ORDER, "n")}, s, ({_array(_WAITING)})[s],
+    ({_array(_states_of(" ".join(_WAITING)))})[s - 1], ({_array(_states_of(" ".join(_WAITING)))})[s], {_HELPER}, now()
+FROM generate_series(0, {{count}} - 1) AS n, generate_series(1, 3) AS s
 """
 
 FORGET_ORDERS = f"""

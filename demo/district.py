@@ -16,8 +16,9 @@ from demo.past_points import Ledger, build_ledger
 from demo.people import People
 from demo.places import Places, build_places
 from demo.register import build_people
+from demo.rows import Row
 from demo.staff import Staff, build_staff
-from demo.tables import Row, tables_of
+from demo.tables import tables_of
 
 
 @dataclass(frozen=True)

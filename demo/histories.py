@@ -9,35 +9,19 @@ from uuid import UUID
 from demo.ids import fixed_id
 from demo.kinds import Kind
 from demo.people import Home, Person
+from demo.standing import Standing, Step, standings
 from demo.tiling import Position
-from models.orders import OrderAction, OrderState
-
-RESULT = {
-    OrderAction.PLACE: OrderState.PLACED,
-    OrderAction.DISPATCH: OrderState.DISPATCHED,
-    OrderAction.DECLINE: OrderState.PLACED,
-    OrderAction.ACCEPT: OrderState.ACCEPTED,
-    OrderAction.START: OrderState.IN_PROGRESS,
-    OrderAction.COMPLETE: OrderState.COMPLETED,
-    OrderAction.RATE: OrderState.RATED,
-    OrderAction.CANCEL: OrderState.CANCELLED,
-}
-"""The state each action leads to."""
+from models.orders import OrderAction
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One row of an order's history."""
+class Assistance:
+    """Somebody who joined the lead, with the part of the work they took and how long they served."""
 
-    action: OrderAction
-    actor_id: UUID
-    at: datetime
-    note: str | None = None
-    details: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def to_state(self) -> OrderState:
-        return RESULT[self.action]
+    account_id: UUID
+    joined_at: datetime
+    task: str | None
+    minutes: int | None
 
 
 @dataclass(frozen=True)
@@ -53,6 +37,8 @@ class PastOrder:
     wanted_from: datetime | None = None
     wanted_until: datetime | None = None
     point: Position | None = None
+    main: "PastOrder | None" = field(default=None, repr=False)
+    """The order it was merged into."""
 
     @cached_property
     def id(self) -> UUID:
@@ -64,40 +50,52 @@ class PastOrder:
 
     @property
     def placed_by(self) -> UUID:
-        return self.steps[0].actor_id
+        account_id = self.steps[0].actor_id
+        assert account_id is not None
+        return account_id
+
+    @cached_property
+    def standing(self) -> Standing:
+        return self._replayed[0]
 
     @property
-    def state(self) -> OrderState:
-        return self.steps[-1].to_state
+    def states(self) -> list[str]:
+        """The state after each step."""
+        return self._replayed[1]
+
+    @cached_property
+    def _replayed(self) -> tuple[Standing, list[str]]:
+        return standings(self.steps, self.wanted_from, self.main.standing if self.main else None)
+
+    @property
+    def state(self) -> str:
+        return self.standing.state
 
     @property
     def assignee_id(self) -> UUID | None:
-        """Who was last dispatched to it or accepted it, and has not declined since."""
-        assignee: UUID | None = None
-        for step in self.steps:
-            if step.action is OrderAction.DISPATCH:
-                assignee = _uuid_or_none(step.details["assignee_id"])
-            elif step.action is OrderAction.ACCEPT:
-                assignee = step.actor_id
-            elif step.action is OrderAction.DECLINE:
-                assignee = None
-        return assignee
+        return self.standing.assignee_id
+
+    @property
+    def rewarding(self) -> Step | None:
+        """The answer with which the work was told to whoever rewards it, if it has been."""
+        return next((step for step in self.taken(OrderAction.RATE) if step.at == self.standing.rewarded_at), None)
+
+    @property
+    def helpers(self) -> list[Assistance]:
+        """Those who joined, in the order in which they came."""
+        done = self.last(OrderAction.COMPLETE)
+        stated: list[dict[str, Any]] = done.details.get("helpers", []) if done else []
+        minutes = {UUID(helper["account_id"]): helper["minutes"] for helper in stated}
+        return [
+            Assistance(step.actor_id, step.at, step.details.get("task"), minutes.get(step.actor_id))
+            for step in self.taken(OrderAction.JOIN)
+            if step.actor_id is not None
+        ]
+
+    def taken(self, action: OrderAction) -> list[Step]:
+        """Every time this was done, first to last."""
+        return [step for step in self.steps if step.action is action]
 
     def last(self, action: OrderAction) -> Step | None:
-        return next((step for step in reversed(self.steps) if step.action is action), None)
-
-    def last_at(self, action: OrderAction) -> datetime | None:
-        """When this was last done, unless the order has been declined or dispatched anew since."""
-        undone_by = {OrderAction.DISPATCH: {OrderAction.DECLINE}}.get(
-            action, {OrderAction.DECLINE, OrderAction.DISPATCH}
-        )
-        for step in reversed(self.steps):
-            if step.action is action:
-                return step.at
-            if step.action in undone_by:
-                return None
-        return None
-
-
-def _uuid_or_none(text: str | None) -> UUID | None:
-    return UUID(text) if text else None
+        taken = self.taken(action)
+        return taken[-1] if taken else None

@@ -56,15 +56,26 @@ class Remarks:
     cancelled_by_community: list[str]
     declined: list[str]
     dispatch_notes: list[str]
+    returned: list[str]
+    resubmitted: list[str]
+    rejected: list[str]
+    handed_back: list[str]
+    transferred: list[str]
+    redone: list[str]
+    shelved: list[str]
+    merged: list[str]
 
 
 def _kind(row: dict[str, Any]) -> Kind:
     standard = STANDARD_KIND[row["id"]]
+    told = {**row, "doer": Doer(row["doer"]), "cases": [Case(**case) for case in row["cases"]]}
     return Kind(
-        name=standard.name,
-        category=standard.category,
-        evidence_required=standard.evidence_required,
-        **{**row, "doer": Doer(row["doer"]), "cases": [Case(**case) for case in row["cases"]]},
+        **{
+            "name": standard.name,
+            "category": standard.category,
+            "evidence_required": standard.evidence_required,
+            **told,
+        }
     )
 
 

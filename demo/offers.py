@@ -8,6 +8,7 @@ from typing import Any
 from demo.histories import PastOrder
 from demo.ids import FOUNDED_AT
 from demo.personas import PERSONA
+from models.orders import Priority
 from services.chassis.clock import SHANGHAI
 from services.orders.kinds.forms import Question, QuestionType
 from services.orders.kinds.standard import STANDARD_KIND, STANDARD_KINDS, standard_policies
@@ -47,7 +48,7 @@ def order_columns(order: PastOrder) -> Row:
     """What an order has of its kind, and what was answered to its form: the same in every build."""
     kind = STANDARD_KIND[order.kind.id].columns()
     return {
-        "priority": kind["default_priority"],
+        "priority": order.standing.priority if order.standing.priority != Priority.NORMAL else kind["default_priority"],
         "visibility": kind["default_visibility"],
         "form_version": kind["form_version"],
         "answers": _answers(order),

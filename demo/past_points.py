@@ -6,13 +6,15 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from demo.accounts import Account
 from demo.books import Books, Hold, Posting
-from demo.histories import PastOrder, Step
+from demo.histories import PastOrder
 from demo.ids import FOUNDED_AT, fixed_id
 from demo.kinds import KINDS
 from demo.personas import PERSONA
 from demo.places import Places
-from demo.staff import Account, Staff
+from demo.staff import Staff
+from demo.standing import Step
 from models.earning import ServiceSource
 from models.orders import OrderAction
 from models.points import LedgerAccountKind, TransactionKind
@@ -58,7 +60,7 @@ class Ledger:
 
 
 def build_ledger(places: Places, staff: Staff, orders: list[PastOrder], today: date) -> Ledger:
-    """Every rated order credited by the rule in force when it was rated, one activity certified, one round of awards.
+    """Every judged order credited by the rule in force then, one activity certified, one round of awards.
 
     All in the order in which it happened.
     """
@@ -92,11 +94,17 @@ NO_TIMES = Times(None, None, None)
 
 
 def times_of_service(order: PastOrder) -> Times:
-    started_at, ended_at = order.last_at(OrderAction.START), order.last_at(OrderAction.COMPLETE)
-    minutes = None
-    if started_at and ended_at and ended_at - started_at <= timedelta(days=1):
-        minutes = (ended_at - started_at) // timedelta(minutes=1)
-    return Times(started_at or order.last_at(OrderAction.ACCEPT), ended_at, minutes)
+    """As the helper stated it, else from start to completion when that was within a day."""
+    now, done = order.standing, order.last(OrderAction.COMPLETE)
+    minutes = done.details.get("minutes") if done else None
+    if (
+        minutes is None
+        and now.started_at
+        and now.completed_at
+        and now.completed_at - now.started_at <= timedelta(days=1)
+    ):
+        minutes = (now.completed_at - now.started_at) // timedelta(minutes=1)
+    return Times(now.started_at or now.accepted_at, now.completed_at, minutes)
 
 
 def _rules(midnight: datetime) -> Iterator[Rule]:
@@ -195,7 +203,7 @@ class _Past:
 
 def _orders(orders: list[PastOrder]) -> Iterator[_Event]:
     for order in orders:
-        rating = order.last(OrderAction.RATE)
+        rating = order.rewarding
         if rating is not None and order.assignee_id is not None:
             yield _rated(order, rating, order.assignee_id)
 

@@ -11,7 +11,7 @@ from sqlalchemy import JSON
 
 from demo.district import District, build
 from demo.places import TENANT_CODE, TENANT_ID, TENANT_NAME
-from demo.tables import Row
+from demo.rows import Row
 from models import Base
 from services.chassis import clock
 from services.chassis.clock import SHANGHAI
@@ -32,12 +32,13 @@ async def load(database_url: str) -> None:
             if await connection.fetchval("SELECT EXISTS (SELECT FROM tenants WHERE code = $1)", TENANT_CODE):
                 print(f"The demo district {TENANT_NAME} is there already.")
                 return
-            await _load_district(connection, build(clock.now().astimezone(SHANGHAI).date()))
+            await load_district(connection, build(clock.now().astimezone(SHANGHAI).date()))
     finally:
         await connection.close()
 
 
-async def _load_district(connection: Any, district: District) -> None:
+async def load_district(connection: Any, district: District) -> None:
+    """All of it, in the caller's transaction. Prints what it did."""
     started = time.perf_counter()
     await connection.execute(tenant_statement(TENANT_ID))
     for table, rows in district.tables.items():

@@ -1,4 +1,4 @@
-"""Who may do what in the demo district: accounts, grants with their terms, and posts that answer for a household."""
+"""Who may do what in the demo district: accounts, grants with their terms, posts that answer for a household, units."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -6,11 +6,13 @@ from datetime import date, datetime
 from random import Random
 from uuid import UUID
 
+from demo.accounts import Account
 from demo.ids import FOUNDED_AT, fixed_id
 from demo.names import pick_given_name, pick_mobile_number, pick_surname
 from demo.people import People, Person, with_accounts
-from demo.personas import PERSONAS, account_id_of
+from demo.personas import PERSONAS
 from demo.places import Place, Places
+from demo.units import Unit, form_units
 from models.grid import PostKind, Sex
 from models.identity import Role
 from services.chassis.clock import SHANGHAI
@@ -27,18 +29,6 @@ _COMPANIES = {
     "company-3": ("永安物业服务部", ["永安花园", "文昌苑"]),
 }
 """翠园新村, 建设小区 and 粮食局宿舍 have no property company."""
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """An account of the demo district. `key` makes its id and its openid."""
-
-    key: str
-    name: str
-
-    @property
-    def id(self) -> UUID:
-        return account_id_of(self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +74,11 @@ class Staff:
     """By the code of the compound."""
     company_of: dict[str, Account] = field(default_factory=dict)
     """By the code of the compound; some have none."""
+    units: list[Unit] = field(default_factory=list)
+
+    def unit(self, name: str) -> Unit:
+        """The unit of this name."""
+        return next(unit for unit in self.units if unit.name == name)
 
 
 def build_staff(places: Places, people: People, today: date) -> Staff:
@@ -113,6 +108,7 @@ class _Appointing:
         self._appoint_companies()
         self._appoint_helpers()
         staff.posts = [*self._compound_posts(), *self._building_posts()]
+        self._form_units()
         return staff
 
     def _grant(self, account: Account, role: Role, area: Place, *, term: str = "open") -> None:
@@ -169,6 +165,13 @@ class _Appointing:
             self._grant(volunteer, Role.VOLUNTEER, self._places.community)
         former = {members[20], members[40]}
         self._staff.helpers = [helper for helper in members + volunteers if helper not in former]
+
+    def _form_units(self) -> None:
+        companies = list(dict.fromkeys(self._staff.company_of.values()))
+        serving = set(self._staff.helpers)
+        volunteers = [g.account for g in self._staff.grants if g.role is Role.VOLUNTEER and g.account in serving]
+        self._staff.units, newcomers = form_units(self._places, companies, volunteers)
+        self._staff.accounts += newcomers
 
     def _compound_posts(self) -> Iterator[Post]:
         """The chain of every compound. Some posts are vacant: never held, or held until the end of last year."""

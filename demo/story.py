@@ -1,7 +1,7 @@
 """Mr Zhang's story, played against a running product through its public API: `make demo`.
 
-He cannot walk and needs his week's medicine every Monday morning. He orders; the community dispatches; a member takes
-it, does it and shows evidence; he rates; the member's points arrive, once.
+He cannot walk and needs his week's medicine every Monday morning. He orders; the community accepts and dispatches it; a
+member takes it, does it and shows evidence; the community checks; he rates; the member's points arrive, once.
 """
 
 import time
@@ -61,6 +61,7 @@ class _Story:
         self._member_accepts(order_id)
         photo_id = self._member_does_it(order_id)
         self._zhang_looks(order_id, photo_id)
+        self._community_verifies(order_id)
         self._zhang_rates(order_id)
         points_after = self._points_arrive(points_before)
         self._print_statement(order_id, points_before, points_after)
@@ -106,8 +107,10 @@ class _Story:
             "looks at what was placed", "/v1/orders?view=area&state=placed&limit=5", tells=_page
         ).json()
         _check(order_id in _ids(newest), "the dispatcher should see the new order")
-        path = f"/v1/orders/{order_id}/dispatch"
-        self._dispatcher.post("puts it into the open pool", path, {"note": "请送上门，到楼下先打电话。"}, tells=_order)
+        path = f"/v1/orders/{order_id}"
+        self._dispatcher.post("accepts it for handling", f"{path}/triage", {"priority": "high"}, tells=_order)
+        note = {"note": "请送上门，到楼下先打电话。"}
+        self._dispatcher.post("puts it into the open pool", f"{path}/dispatch", note, tells=_order)
 
     def _member_accepts(self, order_id: str) -> None:
         pool = self._member.get("looks into the pool", "/v1/orders?view=pool&limit=5", tells=_page).json()
@@ -116,7 +119,9 @@ class _Story:
         _check(waiting["details"] is None, "the pool should not tell whose order it is")
         path = f"/v1/orders/{order_id}/accept"
         self._member.post("takes it", path, tells=_order)
-        self._second_member.post("is a moment too late", path, expected=409)
+        late = self._second_member.post("is a moment too late", path, expected=409).json()
+        _check(late["order"]["state"] == "accepted", "who was too late should be told how the order stands")
+        _check("accept" not in late["available_actions"], "who was too late should not be offered it again")
 
     def _member_does_it(self, order_id: str) -> str:
         self._member.get("reads where to go", f"/v1/orders/{order_id}", tells=_address)
@@ -142,6 +147,13 @@ class _Story:
         order = self._zhang.look(f"/v1/orders/{order_id}")
         _check(order["available_actions"] == ["rate"], "rating should be all that is left to do")
 
+    def _community_verifies(self, order_id: str) -> None:
+        path = f"/v1/orders/{order_id}"
+        self._member.post("tries to check his own work", f"{path}/verify", expected=403)
+        self._dispatcher.post("checks it: note and photo agree", f"{path}/verify", tells=_order)
+        order = self._zhang.get("sees that it was checked", path, tells=_last_action).json()
+        _check(order["available_actions"] == ["rate"], "rating should still be all that is left to do")
+
     def _zhang_rates(self, order_id: str) -> None:
         path, rating, key = (
             f"/v1/orders/{order_id}/rate",
@@ -153,6 +165,9 @@ class _Story:
         _check(first.content == again.content, "the repeated request should get the same answer")
         other = {**rating, "stars": 1}
         self._zhang.post("the same key with another rating", path, other, key=key, expected=422)
+        order = self._zhang.look(f"/v1/orders/{order_id}")
+        _check(order["timer_action"] == "close", "a rated order should close by itself")
+        _check(order["available_actions"] == ["reopen"], "opening it again should be all that is left to do")
 
     def _points(self) -> int:
         return int(self._member.look("/v1/points/account")["balance"])
@@ -196,6 +211,11 @@ def _ids(page: Any) -> list[str]:
 def _order(answer: httpx2.Response) -> str:
     order = answer.json()
     return f"{order['number']} {order['kind_name']}: {order['state']}"
+
+
+def _last_action(answer: httpx2.Response) -> str:
+    last = answer.json()["history"][-1]
+    return f"{last['action']} by {last['actor_name']}"
 
 
 def _page(answer: httpx2.Response) -> str:

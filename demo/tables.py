@@ -1,21 +1,19 @@
 """The demo district as rows: table by table, in the order in which they may be inserted."""
 
-from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import timedelta
-from typing import Any, TypeAlias
 
 from demo.books import Books
 from demo.histories import PastOrder
 from demo.ids import FOUNDED_AT, fixed_id
-from demo.offers import form_rows, kind_rows, order_columns, policy_rows
-from demo.past_points import Ledger, Rule, delivered_at, times_of_service
+from demo.order_rows import order_rows
+from demo.past_points import Ledger, Rule, delivered_at
 from demo.people import Home, People, Person
 from demo.personas import DEMO_PASSWORD_HASH, PERSONA, PERSONAS, WECHAT_APP_ID
 from demo.places import LEVEL_NAMES, TENANT_CODE, TENANT_ID, TENANT_NAME, Place, Places
+from demo.rows import Row, Tables, owned
 from demo.staff import Staff
 from models.earning import RuleState
-from models.orders import OrderAction
 from models.points import (
     AccountAction,
     Asset,
@@ -25,15 +23,7 @@ from models.points import (
     SpentEarning,
     TransactionKind,
 )
-from services.events import OrderRated
 from services.points.earning.records import Record
-
-FIRST_ORDER_NUMBER = 10_000_000
-
-Row: TypeAlias = dict[str, Any]
-"""Column name → value. Columns left out keep their default; all rows of a table name the same ones."""
-
-_Tables: TypeAlias = Mapping[str, Iterator[Row]]
 
 
 def tables_of(places: Places, staff: Staff, orders: list[PastOrder], ledger: Ledger) -> dict[str, list[Row]]:
@@ -44,7 +34,8 @@ def tables_of(places: Places, staff: Staff, orders: list[PastOrder], ledger: Led
         _staff_rows(staff),
         _people_rows(staff.people),
         _post_rows(staff),
-        _order_rows(places, orders),
+        _unit_rows(staff),
+        order_rows(places, orders),
         _earning_rows(ledger),
         _book_rule_rows(),
         _account_rows(ledger.books),
@@ -57,7 +48,7 @@ def tables_of(places: Places, staff: Staff, orders: list[PastOrder], ledger: Led
     return {table: list(rows) for part in parts for table, rows in part.items()}
 
 
-def _tenant_rows(staff: Staff) -> _Tables:
+def _tenant_rows(staff: Staff) -> Tables:
     tenant = {"id": TENANT_ID, "code": TENANT_CODE, "name": TENANT_NAME, "created_at": FOUNDED_AT}
     companies = set(staff.company_of.values())
     credentials = (
@@ -77,14 +68,14 @@ def _tenant_rows(staff: Staff) -> _Tables:
     }
 
 
-def _place_rows(places: Places, people: People) -> _Tables:
+def _place_rows(places: Places, people: People) -> Tables:
     populations = _populations(places, people)
     return {
-        "area_levels": _owned(
+        "area_levels": owned(
             {"level": level, "name": name, "depth": depth} for depth, (level, name) in enumerate(LEVEL_NAMES.items())
         ),
-        "areas": _owned(_area_row(place, *populations[place.code]) for place in places.all),
-        "area_tree_versions": _owned(iter([{"version": 1}])),
+        "areas": owned(_area_row(place, *populations[place.code]) for place in places.all),
+        "area_tree_versions": owned(iter([{"version": 1}])),
     }
 
 
@@ -125,10 +116,10 @@ def _add(counted: dict[str, list[int]], place: Place, registered: int, resident:
         counted[ancestor.code][1] += resident
 
 
-def _staff_rows(staff: Staff) -> _Tables:
+def _staff_rows(staff: Staff) -> Tables:
     return {
-        "memberships": _owned({"account_id": account.id, "joined_at": FOUNDED_AT} for account in staff.accounts),
-        "grants": _owned(
+        "memberships": owned({"account_id": account.id, "joined_at": FOUNDED_AT} for account in staff.accounts),
+        "grants": owned(
             {
                 "id": grant.id,
                 "account_id": grant.account.id,
@@ -142,11 +133,11 @@ def _staff_rows(staff: Staff) -> _Tables:
     }
 
 
-def _people_rows(people: People) -> _Tables:
+def _people_rows(people: People) -> Tables:
     return {
-        "households": _owned(map(_household_row, people.homes)),
-        "residents": _owned(map(_resident_row, people.persons)),
-        "household_members": _owned(
+        "households": owned(map(_household_row, people.homes)),
+        "residents": owned(map(_resident_row, people.persons)),
+        "household_members": owned(
             {
                 "household_id": home.id,
                 "resident_id": member.person.id,
@@ -176,9 +167,9 @@ def _resident_row(person: Person) -> Row:
     }
 
 
-def _post_rows(staff: Staff) -> _Tables:
+def _post_rows(staff: Staff) -> Tables:
     return {
-        "posts": _owned(
+        "posts": owned(
             {
                 "id": post.id,
                 "area_id": post.area.id,
@@ -194,115 +185,34 @@ def _post_rows(staff: Staff) -> _Tables:
     }
 
 
-def _order_rows(places: Places, orders: list[PastOrder]) -> _Tables:
-    numbered = list(enumerate(orders, start=FIRST_ORDER_NUMBER))
-    rated = [(number, order) for number, order in numbered if order.last(OrderAction.RATE)]
+def _unit_rows(staff: Staff) -> Tables:
     return {
-        "order_kinds": _owned(kind_rows()),
-        "order_kind_forms": _owned(form_rows()),
-        "clock_policies": _owned(policy_rows()),
-        "orders": _owned(_order_row(places, number, order) for number, order in numbered),
-        "order_history": _owned(row for order in orders for row in _history_rows(order)),
-        "outbox_events": _owned(_event_row(places, number, order) for number, order in rated),
-        "outbox_deliveries": _owned(row for _, order in rated for row in _delivery_rows(order)),
+        "units": owned(
+            {
+                "id": unit.id,
+                "kind": unit.kind,
+                "name": unit.name,
+                "area_id": unit.area.id,
+                "phone": unit.phone,
+                "created_at": FOUNDED_AT,
+            }
+            for unit in staff.units
+        ),
+        "unit_members": owned(
+            {
+                "unit_id": unit.id,
+                "account_id": member.id,
+                "is_leader": member is unit.leader,
+                "since": FOUNDED_AT,
+            }
+            for unit in staff.units
+            for member in unit.members
+        ),
     }
 
 
-def _order_row(places: Places, number: int, order: PastOrder) -> Row:
-    rating, completion = order.last(OrderAction.RATE), order.last(OrderAction.COMPLETE)
-    lng, lat = order.point or (None, None)
-    return {
-        "id": order.id,
-        "number": number,
-        "kind": order.kind.id,
-        "state": order.state,
-        "version": len(order.steps),
-        "area_id": order.home.building.id,
-        "community_id": places.community.id,
-        "household_id": order.home.id,
-        "resident_id": order.resident.id,
-        "placed_by": order.placed_by,
-        "assignee_id": order.assignee_id,
-        "description": order.description,
-        "contact_name": order.resident.name,
-        "contact_phone": order.resident.phone,
-        "address": f"{places.community.name}{order.home.address}",
-        "wanted_from": order.wanted_from,
-        "wanted_until": order.wanted_until,
-        "lng": lng,
-        "lat": lat,
-        "placed_at": order.placed_at,
-        "dispatched_at": order.last_at(OrderAction.DISPATCH),
-        "accepted_at": order.last_at(OrderAction.ACCEPT),
-        "started_at": order.last_at(OrderAction.START),
-        "completed_at": completion and completion.at,
-        "rated_at": rating and rating.at,
-        "cancelled_at": order.last_at(OrderAction.CANCEL),
-        "completion_note": completion and completion.note,
-        "stars": rating and rating.details["stars"],
-        "solved": rating and rating.details["solved"],
-        "rating_comment": rating and rating.note,
-        **order_columns(order),
-    }
-
-
-def _history_rows(order: PastOrder) -> Iterator[Row]:
-    from_state = None
-    for sequence, step in enumerate(order.steps, start=1):
-        yield {
-            "order_id": order.id,
-            "sequence": sequence,
-            "action": step.action,
-            "from_state": from_state,
-            "to_state": step.to_state,
-            "actor_id": step.actor_id,
-            "at": step.at,
-            "note": step.note,
-            "details": step.details,
-        }
-        from_state = step.to_state
-
-
-def _event_row(places: Places, number: int, order: PastOrder) -> Row:
-    rating = order.steps[-1]
-    assert order.assignee_id is not None
-    times = times_of_service(order)
-    event = OrderRated(
-        order_id=order.id,
-        number=number,
-        order_kind=order.kind.id,
-        order_kind_name=order.kind.name,
-        community_id=places.community.id,
-        assignee_id=order.assignee_id,
-        stars=rating.details["stars"],
-        solved=rating.details["solved"],
-        rated_at=rating.at,
-        began_at=times.began_at,
-        ended_at=times.ended_at,
-        minutes=times.minutes,
-    )
-    return {
-        "id": fixed_id("event", order.key, rating.at),
-        "kind": event.kind,
-        "payload": event.model_dump(mode="json"),
-        "occurred_at": rating.at,
-    }
-
-
-def _delivery_rows(order: PastOrder) -> Iterator[Row]:
-    rated_at = order.steps[-1].at
-    for listener in OrderRated.listeners:
-        yield {
-            "event_id": fixed_id("event", order.key, rated_at),
-            "listener": listener,
-            "due_at": rated_at,
-            "attempts": 1,
-            "delivered_at": delivered_at(rated_at),
-        }
-
-
-def _earning_rows(ledger: Ledger) -> _Tables:
-    return {"earning_rule_versions": _owned(map(_rule_row, ledger.rules))}
+def _earning_rows(ledger: Ledger) -> Tables:
+    return {"earning_rule_versions": owned(map(_rule_row, ledger.rules))}
 
 
 def _rule_row(rule: Rule) -> Row:
@@ -322,7 +232,7 @@ def _rule_row(rule: Rule) -> Row:
     }
 
 
-def _book_rule_rows() -> _Tables:
+def _book_rule_rows() -> Tables:
     """Points live until the end of the next year, minutes for ever, fifteen hundred hours of them at most."""
     points = {"expiry_unit": ExpiryUnit.YEARS, "expiry_count": 1, "member_cap": None, "second_person_from": 200}
     minutes = {"expiry_unit": ExpiryUnit.NONE, "expiry_count": 0, "member_cap": 90_000, "second_person_from": 1440}
@@ -337,12 +247,12 @@ def _book_rule_rows() -> _Tables:
         "recorded_by": PERSONA["district_admin"].account_id,
     }
     rows = ({"asset": Asset.POINTS, **points, **rest}, {"asset": Asset.MINUTES, **minutes, **rest})
-    return {"ledger_settings": _owned(iter(rows))}
+    return {"ledger_settings": owned(iter(rows))}
 
 
-def _account_rows(books: Books) -> _Tables:
+def _account_rows(books: Books) -> Tables:
     return {
-        "ledger_accounts": _owned(
+        "ledger_accounts": owned(
             {
                 "id": account.id,
                 "asset": account.asset,
@@ -356,7 +266,7 @@ def _account_rows(books: Books) -> _Tables:
             }
             for account in books.accounts.values()
         ),
-        "ledger_account_events": _owned(
+        "ledger_account_events": owned(
             {
                 "account_id": account.id,
                 "id": fixed_id("ledger-account-event", account.name),
@@ -371,9 +281,9 @@ def _account_rows(books: Books) -> _Tables:
     }
 
 
-def _posting_rows(books: Books) -> _Tables:
+def _posting_rows(books: Books) -> Tables:
     return {
-        "ledger_transactions": _owned(
+        "ledger_transactions": owned(
             {
                 "id": posting.id,
                 "kind": posting.kind,
@@ -387,7 +297,7 @@ def _posting_rows(books: Books) -> _Tables:
             }
             for posting in books.postings
         ),
-        "ledger_entries": _owned(
+        "ledger_entries": owned(
             {
                 "account_id": entry.account_id,
                 "sequence": entry.sequence,
@@ -401,9 +311,9 @@ def _posting_rows(books: Books) -> _Tables:
     }
 
 
-def _lot_rows(books: Books) -> _Tables:
+def _lot_rows(books: Books) -> Tables:
     return {
-        "ledger_lots": _owned(
+        "ledger_lots": owned(
             {
                 "account_id": lot.account_id,
                 "sequence": lot.sequence,
@@ -416,7 +326,7 @@ def _lot_rows(books: Books) -> _Tables:
             }
             for lot in books.lots
         ),
-        "ledger_allocations": _owned(
+        "ledger_allocations": owned(
             {
                 "account_id": allocation.account_id,
                 "sequence": allocation.sequence,
@@ -429,9 +339,9 @@ def _lot_rows(books: Books) -> _Tables:
     }
 
 
-def _hold_rows(books: Books) -> _Tables:
+def _hold_rows(books: Books) -> Tables:
     return {
-        "ledger_holds": _owned(
+        "ledger_holds": owned(
             {
                 "id": hold.id,
                 "account_id": hold.account_id,
@@ -448,7 +358,7 @@ def _hold_rows(books: Books) -> _Tables:
             }
             for hold in books.holds
         ),
-        "ledger_hold_lots": _owned(
+        "ledger_hold_lots": owned(
             {
                 "hold_id": hold.id,
                 "account_id": reserved.account_id,
@@ -458,27 +368,22 @@ def _hold_rows(books: Books) -> _Tables:
             }
             for hold, reserved in books.hold_lots
         ),
-        "ledger_open_holds": _owned(
+        "ledger_open_holds": owned(
             {"hold_id": hold.id, "account_id": hold.account_id, "expires_at": hold.expires_at} for hold in books.holds
         ),
     }
 
 
-def _unsealed_rows(books: Books) -> _Tables:
+def _unsealed_rows(books: Books) -> Tables:
     """The hash chain begins when the product first runs."""
     records = [(LedgerRecord.TRANSACTION, posting.id) for posting in books.postings]
     records += [(LedgerRecord.HOLD, hold.id) for hold in books.holds]
-    return {"ledger_unsealed": _owned({"record_kind": kind, "record_id": id_} for kind, id_ in records)}
+    return {"ledger_unsealed": owned({"record_kind": kind, "record_id": id_} for kind, id_ in records)}
 
 
-def _record_rows(records: list[Record]) -> _Tables:
+def _record_rows(records: list[Record]) -> Tables:
     return {
-        "service_records": _owned(
+        "service_records": owned(
             {**asdict(record), "recorded_at": delivered_at(record.judged_at)} for record in records
         )
     }
-
-
-def _owned(rows: Iterator[Row]) -> Iterator[Row]:
-    """The rows, each with its tenant first."""
-    return ({"tenant_id": TENANT_ID, **row} for row in rows)

@@ -246,6 +246,22 @@ class Order(TenantOwned, Base):
             "completed_at",
             postgresql_where=text("completed_at IS NOT NULL"),
         ),
+        Index("ix_orders_open_by", "tenant_id", "assignee_id", postgresql_where=text("stage = 'handle'")),
+        Index(
+            "ix_orders_done_by",
+            "tenant_id",
+            "assignee_id",
+            "kind",
+            "completed_at",
+            postgresql_where=text("completed_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_orders_waiting",
+            "tenant_id",
+            "community_id",
+            "number",
+            postgresql_where=text("stage IN ('receive', 'dispatch') OR is_in_pool"),
+        ),
         Index("ix_orders_timer_at", "tenant_id", "timer_at", postgresql_where=text("timer_at IS NOT NULL")),
         Index("ix_orders_merged_into", "tenant_id", "merged_into", postgresql_where=text("merged_into IS NOT NULL")),
         Index(

@@ -18,8 +18,8 @@ from benchmarks.numbering import (
 )
 from benchmarks.works.work import ONCE, Overheard, caller_of, command_call
 from models.identity import Role
-from services.orders.orders import actions
-from services.orders.orders.actions import OrderCommands
+from models.orders import OrderAction
+from services.orders.orders.actions import OrderCommands, OrderSteps
 from services.orders.orders.schemas import OrderStep
 
 
@@ -47,7 +47,7 @@ class AcceptOrder:
         order_id, person, resident_id = numbered_id(Family.WAITING_ORDER, 0), district.people[0], _resident(0)
         caller = caller_of(person, Role.MEMBER, resident_id=resident_id)
         advance = Overheard()
-        await actions.accept_order(_commands(advance), caller, ONCE, order_id, OrderStep())
+        await OrderSteps(_commands(advance), caller, ONCE, order_id).plainly(OrderAction.ACCEPT, OrderStep())
         return command_call(
             "order_advance",
             advance.sent,

@@ -1,11 +1,13 @@
 """The order service: 居民点单 · 社区派单 · 党员接单."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Protocol
 
 from fastapi import FastAPI
 
 from services.chassis.application import create_service, running
+from services.chassis.database import Database
 from services.chassis.settings import Settings
 from services.chassis.snapshots import Snapshots
 from services.orders.clocks import endpoints as clocks
@@ -18,6 +20,14 @@ from services.orders.follow_ups import endpoints as follow_ups
 from services.orders.follow_ups.queries import past_follow_ups
 from services.orders.kinds import endpoints as kinds
 from services.orders.lifecycles import endpoints as lifecycles
+from services.orders.matching.dispatching import DispatchKeeper
+from services.orders.matching.helpers import endpoints as helpers
+from services.orders.matching.needs import endpoints as needs
+from services.orders.matching.plans import endpoints as dispatch_plans
+from services.orders.matching.policies import endpoints as dispatch_policies
+from services.orders.matching.resources import endpoints as matching_resources
+from services.orders.matching.suggestions import endpoints as suggestions
+from services.orders.matching.units import endpoints as units
 from services.orders.orders import endpoints as orders
 from services.orders.orders.actions import OrderCommands
 from services.orders.orders.timing import TimerKeeper
@@ -52,6 +62,13 @@ def create_app(settings: Settings) -> FastAPI:
             rates.router,
             rate_exclusions.order_router,
             rate_exclusions.router,
+            helpers.router,
+            needs.router,
+            dispatch_plans.router,
+            dispatch_policies.router,
+            matching_resources.router,
+            suggestions.router,
+            units.router,
         ],
         clearings=[past_follow_ups()],
         resources=_resources,
@@ -64,14 +81,23 @@ async def _resources(app: FastAPI) -> AsyncIterator[None]:
     app.state.snapshots = Snapshots(app.state.database)
     app.state.file_store = FolderStore(app.state.settings.files_folder)
     poll_seconds = app.state.settings.clock_poll_seconds
-    clock_keeper = ClockKeeper(app.state.database, poll_seconds=poll_seconds)
-    timer_keeper = TimerKeeper(app.state.database, poll_seconds=poll_seconds)
-    word_keeper = WordKeeper(app.state.database, poll_seconds=poll_seconds)
-    recurring_keeper = RecurringKeeper(app.state.database, poll_seconds=poll_seconds)
-    async with (
-        running(clock_keeper.run(), name="orders-clocks"),
-        running(timer_keeper.run(), name="orders-timers"),
-        running(word_keeper.run(), name="orders-words"),
-        running(recurring_keeper.run(), name="orders-recurring"),
-    ):
+    async with AsyncExitStack() as keepers:
+        for name, keeper in KEEPERS.items():
+            kept = keeper(app.state.database, poll_seconds=poll_seconds)
+            await keepers.enter_async_context(running(kept.run(), name=f"orders-{name}"))
         yield
+
+
+class _Keeper(Protocol):
+    def __init__(self, database: Database, *, poll_seconds: float) -> None: ...
+    async def run(self) -> None: ...
+
+
+KEEPERS: Mapping[str, type[_Keeper]] = {
+    "clocks": ClockKeeper,
+    "timers": TimerKeeper,
+    "recurring": RecurringKeeper,
+    "dispatch": DispatchKeeper,
+    "words": WordKeeper,
+}
+"""What goes on by itself, in the background of every process of the service."""

@@ -76,9 +76,10 @@ async def test_mr_zhang_gets_his_medicine_and_the_member_the_points(deployment: 
     path = f"/v1/orders/{order['id']}"
     assert (await neighbour.get(path)).status_code == 404
 
-    # 社区派单
+    # 社区受理、派单
     board = (await dispatcher.get("/v1/orders", params={"view": "area", "state": "placed"})).json()
     assert [item["id"] for item in board["items"]] == [order["id"]]
+    await post(dispatcher, f"{path}/triage", {"priority": "high"})
     await post(dispatcher, f"{path}/dispatch", {"assignee_id": str(district.member.account_id)})
 
     # 党员接单
@@ -95,6 +96,11 @@ async def test_mr_zhang_gets_his_medicine_and_the_member_the_points(deployment: 
     await post(member, f"{path}/complete", {"note": "药品已送到张伯家中", "file_ids": [photo.json()["id"]]})
     seen = await zhang.get(f"/v1/files/{photo.json()['id']}")
     assert not Image.open(io.BytesIO(seen.content)).getexif()
+
+    # 社区核查
+    verified = await post(dispatcher, f"{path}/verify", {})
+    assert (verified["state"], verified["stage"]) == ("verified", "close")
+    assert (await zhang.get(path)).json()["available_actions"] == ["rate"]
 
     # 居民评单, twice with one key: the phone was not sure
     rating = {"stars": 5, "solved": True, "comment": "很及时，谢谢"}

@@ -113,6 +113,7 @@ async def _fill(world: World) -> None:
     await _fill_clocks(world, order)
     await _fill_completion(world, order)
     await _fill_recurring(world)
+    await _fill_matching(world, order)
     await _answer_once_in_every_service(world)
 
 
@@ -247,6 +248,8 @@ async def _fill_completion(world: World, order: UUID) -> None:
         "rate_exclusion_steps", exclusion_id=exclusion, sequence=1, outcome="approved", reason="属实",
         decided_by=account, decided_at=now,
     )  # fmt: skip
+
+
 async def _fill_recurring(world: World) -> None:
     """A recurring order with a change, an exception, an occurrence that failed, and something to be looked at."""
     now, account, recurring = clock.now(), world.zhang.account_id, new_id()
@@ -266,6 +269,37 @@ async def _fill_recurring(world: World) -> None:
         outcome="failed", reason="unknown_order_kind", decided_at=now,
     )  # fmt: skip
     await world.insert("recurring_order_work", recurring_order_id=recurring, order_id=new_id(), order_version=2)
+
+
+async def _fill_matching(world: World, order: UUID) -> None:
+    """A helper who is away at times, a skill, a resource, a policy, a plan, and an order that was left to people."""
+    now, account, plan = clock.now(), world.member.account_id, new_id()
+    recorded = {"recorded_by": account, "recorded_at": now}
+    await world.insert("helper_profiles", account_id=account, skills=["电工"], max_open=5, updated_at=now)
+    await world.insert(
+        "helper_absences", id=new_id(), account_id=account, starts_at=now, ends_at=now + timedelta(days=1),
+        kind="leave", **recorded,
+    )  # fmt: skip
+    await world.insert("order_kind_skills", order_kind="buy_medicine", skill="药师", is_needed=False)
+    await world.insert(
+        "resources", id=new_id(), kind="venue", name="多功能厅", area_id=world.areas["community"],
+        owner_account_id=account, valid_from=now.date(), version=1, updated_at=now, **recorded,
+    )  # fmt: skip
+    await world.insert(
+        "dispatch_policies", version=1, mode="suggest", weights="{}", reach_metres=3000, note="试行", active_from=now,
+        **recorded,
+    )  # fmt: skip
+    await world.insert(
+        "dispatch_plans", id=plan, area_id=world.areas["community"], state="draft", asked="{}", left_over="[]",
+        helpers=1, made_by=account, made_at=now, expires_at=now + timedelta(days=1),
+    )  # fmt: skip
+    await world.insert(
+        "dispatch_plan_items", plan_id=plan, order_id=order, order_version=1, helper_id=account, points=5000, why="{}"
+    )
+    await world.insert(
+        "automatic_dispatches", order_id=order, order_version=1, outcome="left", why="{}", policy_version=1,
+        decided_at=now,
+    )  # fmt: skip
 
 
 async def _answer_once_in_every_service(world: World) -> None:

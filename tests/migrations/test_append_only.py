@@ -19,6 +19,8 @@ TRIGGERED = {
     "order_kind_forms": "questions",
     "order_kind_changes": "after",
     "recurring_order_changes": "reason",
+    "dispatch_policies": "limits",
+    "automatic_dispatches": "why",
     "order_history": "note",
     "order_lifecycles": "note",
     "order_exports": "orders",

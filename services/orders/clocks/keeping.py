@@ -11,7 +11,6 @@ import msgspec
 
 from models.clocks import ClockState, FiringKind
 from models.identity import Role
-from models.orders import OPEN_STAGES
 from services.chassis import clock
 from services.chassis.database import LOCK_TIMEOUT_SECONDS, Database
 from services.chassis.schemas import new_id
@@ -71,7 +70,7 @@ class ClockKeeper:
 
 async def call_recounts(connection: Any, tenant_id: UUID) -> int:
     """Where something new counts, all open orders are to be computed anew. Commits nothing."""
-    return int(await connection.fetchval(_CALL_RECOUNTS, tenant_id, clock.now() - GRACE, list(OPEN_STAGES)))
+    return int(await connection.fetchval(_CALL_RECOUNTS, tenant_id, clock.now() - GRACE))
 
 
 async def keep_batch(connection: Any, tenant_id: UUID) -> int:
@@ -231,7 +230,7 @@ WITH called AS (DELETE FROM clock_recounts WHERE tenant_id = $1 AND due_at <= $2
         INSERT INTO order_clock_work (tenant_id, order_id, sequence)
         SELECT $1, o.id, 0
         FROM areas community
-        JOIN orders o ON o.tenant_id = $1 AND o.community_id = community.id AND o.stage = ANY ($3)
+        JOIN orders o ON o.tenant_id = $1 AND o.community_id = community.id AND o.stage <> 'done'
         WHERE community.tenant_id = $1 AND community.id = community.community_id AND EXISTS (SELECT FROM called)
         ON CONFLICT DO NOTHING
         RETURNING order_id

@@ -1,4 +1,4 @@
-"""The clocks an order ever had, told from its history: its lifecycle says which state runs, keeps, halts which. Pure."""
+"""The clocks an order ever had, told from its history: its lifecycle says which state runs, keeps or halts which."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace

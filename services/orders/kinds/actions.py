@@ -28,7 +28,7 @@ FACTS = tuple(OrderKindFacts.model_fields)
 
 
 async def add_kind(connection: Any, caller: Identity, body: OrderKindDraft) -> OrderKindRead:
-    """Raises Forbidden, OrderKindTaken."""
+    """Its orders live as the district's do. Raises Forbidden, OrderKindTaken."""
     if not await rules_district(connection, caller):
         raise Forbidden
     added = await connection.fetchval(_ADD, caller.tenant_id, body.id, *_facts(body).values())
@@ -100,7 +100,8 @@ def _state(kind: OrderKindRead) -> str:
 
 _PLACES = ", ".join(f"${number}" for number in range(3, 3 + len(FACTS)))
 _ADD = f"""
-INSERT INTO order_kinds (tenant_id, id, {", ".join(FACTS)}, form_version, version) VALUES ($1, $2, {_PLACES}, 1, 1)
+INSERT INTO order_kinds (tenant_id, id, {", ".join(FACTS)}, form_version, version, lifecycle_version)
+SELECT $1, $2, {_PLACES}, 1, 1, max(l.version) FROM order_lifecycles l WHERE l.tenant_id = $1 AND l.order_kind IS NULL
 ON CONFLICT (tenant_id, id) DO NOTHING RETURNING version
 """  # noqa: S608 (names out of this file)
 _EDIT = f"""
@@ -123,7 +124,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)
 class OrderKindTaken(Problem):
     status = 409
     code = "order_kind_taken"
-    zh = "该诉求类型编号已存在。"
+    zh = "该订单类别编号已存在。"
     en = "There is a kind with this id already."
 
 
@@ -132,5 +133,5 @@ class OrderKindChanged(Problem):
 
     status = 409
     code = "order_kind_changed"
-    zh = "该诉求类型已被他人修改（现为第 {version} 版），请重新读取后再改。"
+    zh = "该订单类别已被他人修改（现为第 {version} 版），请重新读取后再改。"
     en = "Somebody else has edited this kind; it is at version {version} now. Read it again."

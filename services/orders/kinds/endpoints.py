@@ -38,7 +38,7 @@ async def list_order_kinds(
     caller: Caller,
     with_inactive: Annotated[bool, Query(description="Also those that cannot be ordered any more.")] = False,
 ) -> OrderKindList:
-    """What can be ordered here, with the questions each asks (诉求类型)."""
+    """What can be ordered here, with the questions each asks (订单类别)."""
     async with driving(transaction) as connection:
         return await queries.order_kinds(connection, caller.tenant_id, with_inactive=with_inactive)
 

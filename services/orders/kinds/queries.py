@@ -19,7 +19,7 @@ from services.orders.kinds.schemas import (
 class OrderKindNotFound(Problem):
     status = 404
     code = "order_kind_not_found"
-    zh = "未找到该诉求类型。"
+    zh = "未找到该订单类别。"
     en = "There is no such kind of order."
 
 

@@ -10,12 +10,12 @@ from services.chassis.errors import Forbidden, Problem
 from services.chassis.identity import Identity
 from services.orders.clocks.policy import rules_district
 from services.orders.clocks.recounts import ask_for_recount
+from services.orders.kinds.queries import OrderKindNotFound
 from services.orders.lifecycles import queries
 from services.orders.lifecycles.checking import faults_of
 from services.orders.lifecycles.definition import Lifecycle
 from services.orders.lifecycles.drawing import mermaid, svg
 from services.orders.lifecycles.moving import move_running
-from services.orders.lifecycles.queries import OrderKindNotFound
 from services.orders.lifecycles.schemas import FollowDistrict, LifecycleChecked, LifecycleDraft, LifecycleLoaded
 from services.orders.orders.actions import UnknownOrderKind
 

@@ -10,11 +10,12 @@ from services.chassis.idempotency import ONCE, IdempotencyKeyMissing, Idempotenc
 from services.chassis.identity import Caller
 from services.chassis.pagination import Cursor, InvalidCursor, Limit, Page
 from services.orders.clocks.driving import driving
+from services.orders.kinds.queries import OrderKindNotFound
 from services.orders.lifecycles import actions, queries
 from services.orders.lifecycles.actions import LifecycleFaulty
 from services.orders.lifecycles.drawing import svg
 from services.orders.lifecycles.moving import OrdersStuck
-from services.orders.lifecycles.queries import LifecycleNotFound, OrderKindNotFound
+from services.orders.lifecycles.queries import LifecycleNotFound
 from services.orders.lifecycles.schemas import (
     FollowDistrict,
     LifecycleChecked,

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from services.chassis.errors import Problem
 from services.chassis.pagination import Page, decode_cursor, encode_cursor
+from services.orders.kinds.queries import OrderKindNotFound
 from services.orders.lifecycles.definition import Lifecycle, State, Transition
 from services.orders.lifecycles.drawing import mermaid
 from services.orders.lifecycles.paths import in_order_of_life, main_path, steps_of
@@ -28,13 +29,6 @@ class LifecycleNotFound(Problem):
     code = "lifecycle_not_found"
     zh = "未找到该流程版本。"
     en = "There is no such lifecycle."
-
-
-class OrderKindNotFound(Problem):
-    status = 404
-    code = "order_kind_not_found"
-    zh = "未找到该订单类别。"
-    en = "There is no such kind of order."
 
 
 MOST_REMEMBERED = 256

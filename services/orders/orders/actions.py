@@ -124,7 +124,7 @@ class OrderSteps:
         return await self._advance(action, body)
 
     async def work(self, action: str, body: OrderWork) -> CommandAnswer:
-        """A step of the district's own, with what it may need. Raises NotFound for an action with a route of its own."""
+        """A step of the district's own. Raises NotFound for an action with a route of its own."""
         if action in _KNOWN:
             raise NotFound
         return await self._advance(action, body, note=body.note, file_ids=body.file_ids)

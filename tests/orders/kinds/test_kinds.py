@@ -6,6 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from services.orders.lifecycles.standard import STANDARD
 from tests.world import World
 
 FLOOR: dict[str, Any] = {"id": "floor", "label": "楼层", "type": "number", "required": True, "min": 1, "max": 40}
@@ -59,6 +60,13 @@ class TestAdding:
         listed = (await world.zhang.get("/v1/order-kinds")).json()["items"]
         assert kind == await read(world) == listed[-1]
 
+    async def test_its_orders_live_as_the_districts_do(self, world: World) -> None:
+        version = await world.add_lifecycle(STANDARD)
+        await world.add_lifecycle(STANDARD, order_kind="buy_medicine")
+        await add(world)
+        found = await world.fetch_value("SELECT lifecycle_version FROM order_kinds WHERE id = 'corridor_light'")
+        assert found == version
+
     async def test_its_id_is_taken_once(self, world: World) -> None:
         answers = await asyncio.gather(*(add(world, name=name) for name in ("甲", "乙", "丙")))
         assert sorted(answer.status_code for answer in answers) == [201, 409, 409]
@@ -104,7 +112,13 @@ class TestEditing:
     async def test_who_edits_what_somebody_else_has_edited_is_told(self, world: World) -> None:
         kind = (await add(world)).json()
         names = ("甲", "乙", "丙", "丁")
-        answers = await asyncio.gather(*(put(world, "corridor_light", edited(kind, name=name)) for name in names))
+        async with world.connection.transaction():
+            await world.connection.execute("SELECT FROM order_kinds WHERE id = 'corridor_light' FOR UPDATE")
+            edits = [
+                asyncio.create_task(put(world, "corridor_light", edited(kind, name=name))) for name in names
+            ]  # all of them read it before one may write
+            await asyncio.sleep(0.5)
+        answers = await asyncio.gather(*edits)
         assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409]
         lost = next(answer for answer in answers if answer.status_code == 409)
         assert (lost.json()["code"], lost.json()["version"]) == ("order_kind_changed", 2)

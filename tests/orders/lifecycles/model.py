@@ -263,11 +263,11 @@ _OBSTACLES: dict[str, Obstacle] = {
 
 def _give(order: ModelOrder, _: Person, carried: Carried) -> None:
     order.assignee, order.was_dispatched, order.is_accepted = carried.assignee, True, False
-    order.helpers_wanted = carried.helpers_wanted or order.helpers_wanted
 
 
 def _dispatch(order: ModelOrder, person: Person, carried: Carried) -> None:
     _give(order, person, carried)
+    order.helpers_wanted = carried.helpers_wanted or order.helpers_wanted
     order.is_escalated = False
 
 
