@@ -9,10 +9,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.forwarding import AnswerCutShort, Forwarder
+from api.home import Home
 from api.in_process import InProcess
 from api.intake import BodyGuard, Intake, read_headers
 from api.pages import OwnPages
-from api.routes import ROUTES, SERVICES, UPLOADS, WITHOUT_CALLER, prefix_of
+from api.routes import HOME, ROUTES, SERVICES, UPLOADS, WITHOUT_CALLER, prefix_of
 from services.chassis.errors import PROBLEM_JSON, BodyTooLarge, InternalError, NotFound, Problem, problem_body
 from services.chassis.request_context import request_id
 from services.chassis.settings import Settings
@@ -59,6 +60,7 @@ class Gateway:
         self._services = services
         self._answering: dict[str, ASGIApp] = {prefix: services[name] for prefix, name in ROUTES.items()}
         self._pages = OwnPages(services)
+        self._home = Home(services)
         self._verifier = TokenVerifier(key_source(settings))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,7 +97,7 @@ class Gateway:
         handed = {name: value for name, value in scope.items() if not name.startswith(OWN_SCOPE)}
         handed["headers"] = intake.headers
         handed["linli.request_id"] = intake.request_id
-        if intake.token is not None and prefix is not None and prefix not in WITHOUT_CALLER:
+        if intake.token is not None and _asks_for_a_caller(prefix, scope["path"]):
             handed["linli.claims"] = await self._verifier.verify(intake.token)
         if intake.has_body:
             await BodyGuard(receive, send, limit_bytes=limit_bytes).run(answering, handed)
@@ -105,6 +107,8 @@ class Gateway:
     def _answering_app(self, prefix: str | None, path: str) -> ASGIApp:
         if prefix is not None:
             return self._answering[prefix]
+        if path == HOME:
+            return self._home
         if path in self._pages.paths:
             return self._pages
         raise NotFound
@@ -130,6 +134,10 @@ class Gateway:
             await send({"type": f"lifespan.{stage}.failed", "message": str(error)})
             raise
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _asks_for_a_caller(prefix: str | None, path: str) -> bool:
+    return path == HOME if prefix is None else prefix not in WITHOUT_CALLER
 
 
 class _Reply:

@@ -90,7 +90,7 @@ async def _readiness_of(service: ASGIApp, scope: Scope) -> str:
     }
     try:
         async with asyncio.timeout(READY_SECONDS):
-            await service(question, _never, send)
+            await service(question, never, send)
     except TimeoutError:
         return "timed_out"
     except Problem as problem:
@@ -101,7 +101,7 @@ async def _readiness_of(service: ASGIApp, scope: Scope) -> str:
     return "ok" if statuses == [200] else "not_ready"
 
 
-async def _never() -> Message:
+async def never() -> Message:
     """Nobody sends a body with this question, and nobody goes away before it is answered."""
     never: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
     return await never

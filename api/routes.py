@@ -8,11 +8,13 @@ ROUTES: Final[Mapping[str, str]] = {
     "/.well-known/jwks.json": "identity",
     "/v1/accounts": "identity",
     "/v1/grants": "identity",
+    "/v1/home/identity": "identity",
     "/v1/me": "identity",
     "/v1/sign-in": "identity",
     "/v1/sign-out": "identity",
     "/v1/tokens": "identity",
     "/v1/areas": "grid",
+    "/v1/home/grid": "grid",
     "/v1/households": "grid",
     "/v1/posts": "grid",
     "/v1/residents": "grid",
@@ -21,6 +23,7 @@ ROUTES: Final[Mapping[str, str]] = {
     "/v1/dispatch-plans": "orders",
     "/v1/dispatch-policies": "orders",
     "/v1/files": "orders",
+    "/v1/home/orders": "orders",
     "/v1/follow-ups": "orders",
     "/v1/helpers": "orders",
     "/v1/lifecycles": "orders",
@@ -35,11 +38,15 @@ ROUTES: Final[Mapping[str, str]] = {
     "/v1/services": "orders",
     "/v1/units": "orders",
     "/v1/work-calendar": "orders",
+    "/v1/home/points": "points",
     "/v1/points": "points",
 }
 
 WITHOUT_CALLER: Final = frozenset({"/.well-known/jwks.json", "/v1/sign-in", "/v1/tokens"})
 """Prefixes that ask for no token: one that is sent all the same, expired perhaps, is not looked at."""
+
+HOME: Final = "/v1/home"
+"""Where the gateway puts together what services answer under `/v1/home/<service>`."""
 
 UPLOADS: Final = "/v1/files"
 """The one prefix whose bodies may have the size of an upload."""

@@ -15,7 +15,7 @@ from uuid import UUID
 from demo.ids import fixed_id
 from demo.tiling import Position, Rectangle, bend, split
 from models.grid import Crs
-from services.grid.areas.coordinates import from_wgs84
+from services.chassis.coordinates import from_wgs84
 
 TENANT_CODE = "441602"
 TENANT_ID = fixed_id("tenant", TENANT_CODE)

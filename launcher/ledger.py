@@ -18,7 +18,7 @@ import httpx2
 from launcher.database import product_database
 from launcher.terminal import CannotStart, say, table
 from services.chassis.database import Database
-from services.points.proof.snapshots import Snapshots
+from services.chassis.snapshots import Snapshots
 from services.points.proof.verification import KnownHead, Outcome, verify
 from tools import verify_ledger as file_check
 

@@ -9,9 +9,19 @@ from sqlalchemy import BigInteger, DateTime, Enum, ForeignKeyConstraint, MetaDat
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 GLOBAL_TABLES = frozenset(
-    {"tenants", "accounts", "password_credentials", "wechat_identities", "sessions", "national_calendars"}
+    {
+        "tenants",
+        "accounts",
+        "password_credentials",
+        "wechat_identities",
+        "sessions",
+        "national_calendars",
+        "order_words",
+    }
 )
-"""The few tables that belong to no tenant. Every other table has `tenant_id` first in its keys."""
+"""The few tables that belong to no tenant: `order_words` has hashes that only a tenant's id makes sense of.
+
+Every other table has `tenant_id` first in its keys."""
 
 
 class Base(DeclarativeBase):

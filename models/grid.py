@@ -80,6 +80,8 @@ class Area(TenantOwned, Base):
         CheckConstraint("(boundary IS NULL) = (boundary_crs IS NULL)", name="boundary_names_crs"),
         Index("ix_areas_parent_id", "tenant_id", "parent_id"),
         Index("ix_areas_ancestor_ids", "ancestor_ids", postgresql_using="gin"),
+        Index("ix_areas_community_id", "tenant_id", "community_id"),
+        Index("ix_areas_communities", "tenant_id", "id", postgresql_where=text("id = community_id")),
     )
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"), primary_key=True, sort_order=-2)
     id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -6,10 +6,12 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     CheckConstraint,
     Float,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
     Sequence,
     SmallInteger,
@@ -262,6 +264,23 @@ class Order(TenantOwned, Base):
         ),
         Index("ix_orders_timer_at", "tenant_id", "timer_at", postgresql_where=text("timer_at IS NOT NULL")),
         Index("ix_orders_merged_into", "tenant_id", "merged_into", postgresql_where=text("merged_into IS NOT NULL")),
+        Index(
+            "ix_orders_open",
+            "tenant_id",
+            "community_id",
+            "stage",
+            "number",
+            postgresql_include=["id", "area_id", "kind", "priority", "visibility", "lng", "lat"],
+            postgresql_where=text("stage <> 'done'"),
+        ),
+        Index("ix_orders_community_kind_number", "tenant_id", "community_id", "kind", "number"),
+        Index(
+            "ix_orders_escalated",
+            "tenant_id",
+            "community_id",
+            "number",
+            postgresql_where=text("is_escalated AND stage <> 'done'"),
+        ),
         Index("ix_orders_unit_number", "tenant_id", "unit_id", "number", postgresql_where=text("unit_id IS NOT NULL")),
     )
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -418,7 +437,11 @@ class OrderUnit(TenantOwned, Base):
     """A unit that assists the one that leads, or did."""
 
     __tablename__ = "order_units"
-    __table_args__ = (reference("orders", "order_id"), reference("units", "unit_id"))
+    __table_args__ = (
+        reference("orders", "order_id"),
+        reference("units", "unit_id"),
+        Index("ix_order_units_unit_id", "tenant_id", "unit_id", postgresql_where=text("removed_at IS NULL")),
+    )
     order_id: Mapped[UUID] = mapped_column(primary_key=True)
     unit_id: Mapped[UUID] = mapped_column(primary_key=True)
     added_at: Mapped[datetime]
@@ -452,3 +475,55 @@ class OrderFile(TenantOwned, Base):
     order_id: Mapped[UUID] = mapped_column(primary_key=True)
     file_id: Mapped[UUID] = mapped_column(primary_key=True)
     purpose: Mapped[FilePurpose] = mapped_column(enumeration(FilePurpose))
+
+
+class OrderWords(Base):
+    """What an order is found by: a hash for each pair of neighbouring characters of its words.
+
+    Of no tenant, so that its index can be asked: row security would keep every operator of a GIN index out of it. A
+    hash is of tenant or community, block and pair, and leads to a number; what the number is only `orders` tells.
+    """
+
+    __tablename__ = "order_words"
+    __table_args__ = (
+        Index("ix_order_words_tokens", "tokens", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
+    )
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    tokens: Mapped[list[int]] = mapped_column(ARRAY(Integer))
+
+
+class OrderWordBlock(TenantOwned, Base):
+    """A run of order numbers, about 16,384 orders of the tenant: what a search asks the index for at once."""
+
+    __tablename__ = "order_word_blocks"
+    first_number: Mapped[int] = mapped_column(primary_key=True)
+    last_number: Mapped[int]
+    """The highest in the index; in all blocks but the newest the last there will be."""
+    orders: Mapped[int]
+
+
+class OrderWordWork(TenantOwned, Base):
+    """An order whose words are not in the index yet, or have changed.
+
+    Without a foreign key: it is written with every order, and gone a second later.
+    """
+
+    __tablename__ = "order_word_work"
+    number: Mapped[int] = mapped_column(primary_key=True)
+
+
+class OrderExport(TenantOwned, Base):
+    """Somebody took orders home as a sheet. Append-only."""
+
+    __tablename__ = "order_exports"
+    __table_args__ = (
+        reference("memberships", "account_id", "account_id"),
+        CheckConstraint("orders >= 0", name="orders"),
+    )
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID]
+    exported_at: Mapped[datetime]
+    filters: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    """What was asked for, as the list takes it."""
+    orders: Mapped[int]
+    """How many the sheet has, each with its personal data."""

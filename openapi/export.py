@@ -13,9 +13,10 @@ from pydantic.json_schema import models_json_schema
 
 from api.exchange import BodyTooSlow, ServiceTimedOut
 from api.forwarding import AnswerLost, ServiceUnreachable, UnreadableHeader
-from api.routes import ROUTES, SERVICES, prefix_of
+from api.home import HomeIsReadOnly
+from api.routes import HOME, ROUTES, SERVICES, prefix_of
 from services.chassis.application import VERSION, problems
-from services.chassis.errors import BodyTooLarge, InternalError, InvalidToken, ServiceUnavailable
+from services.chassis.errors import BodyTooLarge, InternalError, InvalidToken, ServiceUnavailable, Unauthenticated
 from services.chassis.settings import Settings
 from services.events import EVENTS
 
@@ -99,6 +100,7 @@ def gateway_document(services: Mapping[str, Document]) -> Document:
         operation_ids.add(service, {operation["operationId"]: place for place, operation in _operations(public)})
         for section, components in document.get("components", {}).items():
             sections.setdefault(section, _Union(f"components.{section}")).add(service, components)
+    paths.add("the gateway", deepcopy(_HOME))
     for _, operation in _operations(paths.entries):
         _add_gateway_problems(operation)
     components = {section: union.entries for section, union in sections.items()}
@@ -221,6 +223,42 @@ _OWN_PATHS: Final = {
     ),
 }
 """What each process answers for itself."""
+
+_HOME_PARTS: Final = {"grid": "GridHome", "identity": "Me", "orders": "OrdersHome", "points": "PointsHome"}
+_HOME: Final = {
+    HOME: {
+        "get": {
+            "tags": ["home"],
+            "summary": "Read Home",
+            "description": "My first screen in one request: the parts of `/v1/home/<service>`, asked for side by side."
+            " A part that cannot be had is null and its service is named in `unavailable`.",
+            "operationId": "read_home",
+            "security": [{"AccessToken": []}],
+            "responses": {
+                "200": {
+                    "description": "What there is.",
+                    "content": {
+                        "application/json": {
+                            "schema": {
+                                "type": "object",
+                                "required": [*_HOME_PARTS, "unavailable"],
+                                "properties": {
+                                    **{
+                                        name: {"anyOf": [{"$ref": f"#/components/schemas/{part}"}, {"type": "null"}]}
+                                        for name, part in _HOME_PARTS.items()
+                                    },
+                                    "unavailable": {"type": "array", "items": {"type": "string"}},
+                                },
+                            }
+                        }
+                    },
+                },
+                **{str(status): answer for status, answer in problems(Unauthenticated, HomeIsReadOnly).items()},
+            },
+        }
+    }
+}
+"""What the gateway puts together."""
 
 
 if __name__ == "__main__":

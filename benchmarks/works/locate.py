@@ -11,9 +11,9 @@ from benchmarks.district import Caller, District
 from benchmarks.limit import Limit, LimitProgram
 from benchmarks.load import get
 from benchmarks.numbering import CITY, DISTRICT, Family, numbered_id, numbered_sql
+from services.chassis.coordinates import Position
 from services.chassis.database import tenant_statement
 from services.grid.areas.boundaries import stored_boundary
-from services.grid.areas.coordinates import Position
 from services.grid.areas.location_index import LocatedArea, LocationIndex
 
 SIDE = 100

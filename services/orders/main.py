@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from services.chassis.application import create_service, running
 from services.chassis.database import Database
 from services.chassis.settings import Settings
+from services.chassis.snapshots import Snapshots
 from services.orders.clocks import endpoints as clocks
 from services.orders.clocks.keeping import ClockKeeper
 from services.orders.clocks.policies import endpoints as clock_policies
@@ -32,6 +33,8 @@ from services.orders.orders.actions import OrderCommands
 from services.orders.orders.timing import TimerKeeper
 from services.orders.rates import endpoints as rates
 from services.orders.rates.exclusions import endpoints as rate_exclusions
+from services.orders.reading import endpoints as reading
+from services.orders.reading.words import WordKeeper
 from services.orders.recurring import endpoints as recurring
 from services.orders.recurring.keeping import RecurringKeeper
 
@@ -42,6 +45,8 @@ def create_app(settings: Settings) -> FastAPI:
         settings,
         title="Linli orders",
         routers=[
+            reading.router,
+            reading.home_router,
             orders.router,
             recurring.router,
             files.router,
@@ -73,6 +78,7 @@ def create_app(settings: Settings) -> FastAPI:
 @asynccontextmanager
 async def _resources(app: FastAPI) -> AsyncIterator[None]:
     app.state.order_commands = OrderCommands(app.state.database)
+    app.state.snapshots = Snapshots(app.state.database)
     app.state.file_store = FolderStore(app.state.settings.files_folder)
     poll_seconds = app.state.settings.clock_poll_seconds
     async with AsyncExitStack() as keepers:
@@ -92,5 +98,6 @@ KEEPERS: Mapping[str, type[_Keeper]] = {
     "timers": TimerKeeper,
     "recurring": RecurringKeeper,
     "dispatch": DispatchKeeper,
+    "words": WordKeeper,
 }
 """What goes on by itself, in the background of every process of the service."""

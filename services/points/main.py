@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from services.chassis.application import create_service, running
 from services.chassis.settings import Settings
+from services.chassis.snapshots import Snapshots
 from services.points.accounts import endpoints as accounts
 from services.points.book_rules import endpoints as book_rules
 from services.points.earning.anomalies import endpoints as anomalies
@@ -20,7 +21,6 @@ from services.points.ledger.posting import LedgerCommands
 from services.points.proof import endpoints as proof
 from services.points.proof.heads import publish_head
 from services.points.proof.sealing import seal_due
-from services.points.proof.snapshots import Snapshots
 from services.points.reports import endpoints as reports
 from services.points.subscriptions import SUBSCRIPTIONS
 
@@ -39,6 +39,7 @@ def create_app(settings: Settings) -> FastAPI:
             book_rules.router,
             holds.router,
             ledger.router,
+            ledger.home_router,
             proof.router,
             proof.writing_router,
             reports.router,

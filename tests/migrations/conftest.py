@@ -221,6 +221,8 @@ async def _fill_clocks(world: World, order: UUID) -> None:
     )  # fmt: skip
     await world.insert("order_clock_work", order_id=order, sequence=1)
     await world.insert("clock_recounts", id=new_id(), due_at=now)
+    await world.insert("order_word_blocks", first_number=0, last_number=1, orders=1)
+    await world.insert("order_exports", id=new_id(), account_id=account, exported_at=now, filters="{}", orders=1)
 
 
 async def _fill_completion(world: World, order: UUID) -> None:

@@ -23,6 +23,7 @@ TRIGGERED = {
     "automatic_dispatches": "why",
     "order_history": "note",
     "order_lifecycles": "note",
+    "order_exports": "orders",
     "order_answers": "solved",
     "follow_ups": "words",
     "rate_exclusions": "reason_code",

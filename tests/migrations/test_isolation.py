@@ -35,7 +35,7 @@ def cells(letter: str) -> list[tuple[str, str]]:
 
 UPDATES = [
     *((role, table, "tenant_id") for role, table in cells("w")),
-    *((role, table, min(columns)) for (role, table), columns in UPDATABLE_COLUMNS.items()),
+    *((role, table, min(columns)) for (role, table), columns in UPDATABLE_COLUMNS.items() if table in TENANT_TABLES),
 ]
 """(role, table, a column it may write) wherever a role may change rows."""
 

@@ -49,6 +49,10 @@ PRIVILEGES = {
     "recurring_order_work": ("",      "",     "rad",  ""),
     "order_clock_work":     ("",      "",     "rad",  ""),
     "clock_recounts":       ("",      "",     "rad",  ""),
+    "order_words":          ("",      "",     "ra",   ""),
+    "order_word_blocks":    ("",      "",     "ra",   ""),
+    "order_word_work":      ("",      "",     "rad",  ""),
+    "order_exports":        ("",      "",     "ra",   ""),
     "order_answers":        ("",      "",     "ra",   ""),
     "follow_ups":           ("",      "",     "ra",   ""),
     "due_follow_ups":       ("",      "",     "rawd", ""),
@@ -94,6 +98,8 @@ PRIVILEGES = {
 
 UPDATABLE_COLUMNS = {
     **{(role, "outbox_deliveries"): {"attempts", "last_error", "due_at", "delivered_at"} for role in ROLES},
+    ("linli_orders", "order_words"): {"tokens"},
+    ("linli_orders", "order_word_blocks"): {"last_number", "orders"},
     ("linli_points", "ledger_accounts"): {"balance", "version", "held", "status"},
     ("linli_points", "ledger_lots"): {"remaining", "held"},
     ("linli_points", "ledger_chain_heads"): {"position", "hash", "sealed_at"},
@@ -110,6 +116,7 @@ UPDATABLE_COLUMNS = {
 
 APPEND_ONLY = [
     "order_lifecycles",
+    "order_exports",
     "national_calendars",
     "work_calendars",
     "work_hours",

@@ -10,8 +10,8 @@ from services.chassis import clock
 from services.chassis.database import Database
 from services.chassis.identity import AreaGrant, Identity
 from services.chassis.schemas import new_id
+from services.chassis.snapshots import Snapshots
 from services.points.proof.sealing import seal_due
-from services.points.proof.snapshots import Snapshots
 from services.points.proof.verification import verify
 from services.points.reports.liability import liability
 from tests.world import World

@@ -12,9 +12,9 @@ from math import cos, isfinite, radians
 from typing import Any, TypeAlias
 
 from models.grid import Crs
+from services.chassis.coordinates import Position, from_wgs84, to_wgs84
 from services.chassis.errors import Problem
 from services.grid.areas import topology
-from services.grid.areas.coordinates import Position, from_wgs84, to_wgs84
 from services.grid.areas.topology import UNITS_PER_DEGREE, find_forbidden_meeting, holes_are_in_place, polygons_overlap
 
 MAX_POINTS = 5_000

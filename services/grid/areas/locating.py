@@ -9,11 +9,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from models.grid import Crs
 from services.chassis.application import problems
+from services.chassis.coordinates import to_wgs84
 from services.chassis.errors import InvalidToken, Problem, Unauthenticated
 from services.chassis.identity import Caller, Identity, identify
 from services.chassis.schemas import Latitude, Longitude
 from services.grid.areas.area_trees import AreaTrees
-from services.grid.areas.coordinates import to_wgs84
 from services.grid.areas.schemas import AreaHere
 
 

@@ -14,8 +14,8 @@ from itertools import pairwise
 from math import ceil, sqrt
 from typing import NamedTuple, TypeAlias
 
+from services.chassis.coordinates import Position
 from services.grid.areas.boundaries import Boundary
-from services.grid.areas.coordinates import Position
 
 CELLS_PER_AREA = 4
 LEAST_CELLS, MOST_CELLS = 256, 120_000

@@ -12,10 +12,11 @@ from services.chassis.identity import Caller
 from services.chassis.pagination import Cursor, InvalidCursor, Limit
 from services.grid.areas.actions import AreaClosed
 from services.grid.areas.queries import AreaNotFound
-from services.grid.households import actions, queries, responsibility
+from services.grid.households import actions, home, queries, responsibility
 from services.grid.households.actions import DwellingTaken
 from services.grid.households.queries import HouseholdNotFound
 from services.grid.households.schemas import (
+    GridHome,
     HouseholdDetails,
     HouseholdPage,
     HouseholdRegistration,
@@ -64,3 +65,9 @@ async def register_household(body: HouseholdRegistration, transaction: Transacti
     """Adds a household to the register, for administrators and grid workers of its area."""
     household_id = await actions.register_household(transaction, caller, body)
     return await queries.read_household(transaction, caller, household_id)
+
+
+@router.get("/v1/home/grid", response_model=GridHome, tags=["home"])
+async def read_grid_home(transaction: Transaction, caller: Caller) -> GridHome:
+    """The part of my first screen that says where I live and who answers for it."""
+    return await home.read_home(transaction, caller)

@@ -79,3 +79,18 @@ class ResponsibilityChain(Answer):
 
     household_id: UUID
     chain: list[ResponsiblePost]
+
+
+class HomeHousehold(Answer):
+    """Where somebody belongs, and who answers for it now."""
+
+    id: UUID
+    area: AreaLine
+    dwelling: Dwelling
+    address: str
+    responsible: list[ResponsiblePost]
+
+
+class GridHome(Answer):
+    households: list[HomeHousehold]
+    """The caller's own, those lived in first; at most three."""

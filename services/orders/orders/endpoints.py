@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from models.orders import OrderAction
+from models.orders import OrderAction, OrderStage, Priority
 from services.chassis.application import problems
 from services.chassis.commands import CommandAnswer
 from services.chassis.database import Database
@@ -45,7 +45,7 @@ from services.orders.orders.actions import (
     UnknownMainOrder,
     UnknownOrderKind,
 )
-from services.orders.orders.queries import OrderView
+from services.orders.orders.queries import FilterNeedsOpenStage, OrderFilters, OrderView
 from services.orders.orders.schemas import (
     OrderAmendment,
     OrderCompletion,
@@ -86,10 +86,12 @@ async def _commands(request: Request) -> OrderCommands:
 
 
 FromDatabase = Annotated[Database, Depends(_database)]
+OfKind = Annotated[str | None, Query(max_length=40, pattern="^[a-z0-9_]+$", examples=["buy_medicine"])]
 Commands = Annotated[OrderCommands, Depends(_commands)]
 
 
-def _json(body: str | bytes) -> Response:
+def answer_json(body: str | bytes) -> Response:
+    """What a query has made, as it stands."""
     return Response(body, media_type="application/json")
 
 
@@ -121,33 +123,44 @@ async def place_order(body: OrderPlacement, commands: Commands, caller: Caller, 
     return _answer(await actions.place_order(commands, caller, once, body))
 
 
-@router.get("", response_model=Page[OrderRead], responses=problems(Forbidden, NotFound, InvalidCursor))
+@router.get(
+    "", response_model=Page[OrderRead], responses=problems(Forbidden, NotFound, InvalidCursor, FilterNeedsOpenStage)
+)
 async def list_orders(
     database: FromDatabase,
     caller: Caller,
     view: OrderView = OrderView.MINE,
     area_id: Annotated[UUID | None, Query(description="Only for the views `area` and `pool`.")] = None,
     state: Annotated[list[StateName] | None, Query(max_length=40)] = None,
+    stage: Annotated[list[OrderStage] | None, Query(max_length=len(OrderStage))] = None,
+    kind: OfKind = None,
+    priority: Priority | None = None,
+    assignee_id: UUID | None = None,
+    unit_id: UUID | None = None,
     cursor: Cursor = None,
     limit: Limit = 20,
 ) -> Any:
-    """Mine, my tasks, my area's, or the open pool; newest first."""
+    """Mine, my tasks, my area's, or the open pool; newest first.
+
+    In the view `area`, `priority`, `assignee_id` and `unit_id` are of open orders.
+    """
+    filters = OrderFilters(state, stage, kind, priority, assignee_id, unit_id)
     page = await queries.list_orders(
-        database, caller, view=view, area_id=area_id, states=state, cursor=cursor, limit=limit
+        database, caller, view=view, area_id=area_id, filters=filters, cursor=cursor, limit=limit
     )
-    return _json(page)
+    return answer_json(page)
 
 
 @router.get("/by-number/{number}", response_model=OrderReadFull, responses=problems(OrderNotFound))
 async def read_order_by_number(number: str, database: FromDatabase, caller: Caller) -> Any:
     """The order whose number somebody reads out on the phone."""
-    return _json(await queries.read_order(database, caller, number=queries.number_of(number)))
+    return answer_json(await queries.read_order(database, caller, number=queries.number_of(number)))
 
 
 @router.get("/{order_id}", response_model=OrderReadFull, responses=problems(OrderNotFound))
 async def read_order(order_id: UUID, database: FromDatabase, caller: Caller) -> Any:
     """One order with its history, its files and what the caller may do now."""
-    return _json(await queries.read_order(database, caller, order_id=order_id))
+    return answer_json(await queries.read_order(database, caller, order_id=order_id))
 
 
 @router.post(

@@ -1,16 +1,16 @@
 """Everything that reads orders."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from models.orders import OrderStage
+from models.orders import OPEN_STAGES, OrderStage, Priority
 from services.chassis import clock
 from services.chassis.database import Database
-from services.chassis.errors import Forbidden, NotFound
+from services.chassis.errors import Forbidden, NotFound, Problem
 from services.chassis.identity import Identity
 from services.chassis.pagination import InvalidCursor
 from services.orders.orders import policy
@@ -30,33 +30,85 @@ class OrderView(StrEnum):
     POOL = "pool"
 
 
+@dataclass(frozen=True, slots=True)
+class OrderFilters:
+    """Which orders of a view are asked for. None: all."""
+
+    states: list[str] | None = None
+    stages: list[OrderStage] | None = None
+    kind: str | None = None
+    priority: Priority | None = None
+    assignee_id: UUID | None = None
+    unit_id: UUID | None = None
+
+    def of_view(self, view: OrderView) -> "OrderFilters":
+        """With the stages they are sought in: in an area priority, assignee and unit are of open orders.
+
+        Raises FilterNeedsOpenStage: nothing leads to them among the orders of years.
+        """
+        if view != OrderView.AREA or (self.priority, self.assignee_id, self.unit_id) == (None, None, None):
+            return self
+        if self.stages is None:
+            return replace(self, stages=[*OPEN_STAGES, OrderStage.FOLLOW])
+        if OrderStage.DONE in self.stages:
+            raise FilterNeedsOpenStage
+        return self
+
+
+class FilterNeedsOpenStage(Problem):
+    status = 422
+    code = "filter_needs_open_stage"
+    zh = "按优先级、承办人或承办单位筛选时，只能查询未办结的订单。"
+    en = "An area's orders can be filtered by priority, assignee or unit only while they are open."
+
+
 async def list_orders(
     database: Database,
     caller: Identity,
     *,
     view: OrderView,
     area_id: UUID | None,
-    states: list[str] | None,
+    filters: OrderFilters,
     cursor: str | None,
     limit: int,
 ) -> str:
-    """One page as JSON, newest first. Raises Forbidden without a role for the view, NotFound for a foreign area."""
+    """One page as JSON, newest first. Raises Forbidden without a role for the view, NotFound for a foreign area, and
+    FilterNeedsOpenStage.
+    """
+    filters = filters.of_view(view)
     query = {
         "view": view,
         "account": caller.account_id,
         "resident": caller.resident_id,
-        "areas": await _areas_of_view(database, caller, view, area_id),
-        "states": states or None,
-        "before": BEFORE_ALL if cursor is None else _number_of(cursor),
+        "areas": await areas_of_view(database, caller, view, area_id),
+        "states": filters.states or None,
+        "stages": filters.stages or None,
+        "kind": filters.kind,
+        "priority": filters.priority,
+        "assignee": filters.assignee_id,
+        "unit": filters.unit_id,
+        "now": clock.now(),
+        "before": BEFORE_ALL if cursor is None else number_behind(cursor),
         "page_size": limit,
     }
+    return await answered(database, caller, "order_list", query)
+
+
+async def answered(database: Database, caller: Identity, function: str, query: dict[str, Any]) -> str:
+    """The JSON that a reading function of ours answers a query with."""
     body: str = await database.pool.fetchval(
-        "SELECT order_list($1, $2)", caller.tenant_id, msgspec.json.encode(query, enc_hook=str).decode()
+        f"SELECT {function}($1, $2)",
+        caller.tenant_id,
+        msgspec.json.encode(query, enc_hook=str).decode(),
     )
     return body
 
 
-async def _areas_of_view(database: Database, caller: Identity, view: OrderView, area_id: UUID | None) -> list[UUID]:
+async def areas_of_view(database: Database, caller: Identity, view: OrderView, area_id: UUID | None) -> list[UUID]:
+    """The areas whose orders a view shows: the caller's, or the one asked for.
+
+    Raises Forbidden without a role for the view, NotFound for an area outside.
+    """
     own = caller.areas_as(policy.OVERSEEING_ROLES if view in _OVERSEERS_VIEWS else policy.SERVING_ROLES)
     if view in {OrderView.MINE, OrderView.TASKS}:
         return own
@@ -75,7 +127,8 @@ _OVERSEERS_VIEWS = frozenset({OrderView.MINE, OrderView.AREA})
 _LIES_INSIDE = "SELECT true FROM areas WHERE tenant_id = $1 AND id = $2 AND ancestor_ids && $3"
 
 
-def _number_of(cursor: str) -> int:
+def number_behind(cursor: str) -> int:
+    """The order number a page begins behind; raises InvalidCursor."""
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 18):
         raise InvalidCursor
     return int(cursor)

@@ -48,6 +48,7 @@ from services.points.ledger.schemas import (
     Conversion,
     LotRead,
     PointsAccountRead,
+    PointsHome,
     PostingRead,
     Reversal,
     StatementLine,
@@ -57,6 +58,7 @@ from services.points.ledger.schemas import (
 )
 
 router = APIRouter(prefix="/v1/points", tags=["points"], route_class=HotRoute, responses=problems(Unauthenticated))
+home_router = APIRouter(tags=["home"], route_class=HotRoute, responses=problems(Unauthenticated))
 
 
 async def _database(request: Request) -> Database:
@@ -96,6 +98,12 @@ async def read_points_account(
 ) -> Any:
     """My points (我的积分), or my service time: what is there, what can be spent, and what is lost next."""
     return json_answer(await queries.account(database, caller, account_id, asset))
+
+
+@home_router.get("/v1/home/points", response_model=PointsHome)
+async def read_points_home(database: FromDatabase, caller: Caller) -> Any:
+    """The part of my first screen that tells what I have earned: points, and minutes of service."""
+    return json_answer(await queries.home(database, caller))
 
 
 @router.get("/account/at", response_model=BalanceAtRead, responses=problems(NotFound))

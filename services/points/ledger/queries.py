@@ -27,6 +27,13 @@ async def account(database: Database, caller: Identity, account_id: UUID | None,
     return body
 
 
+async def home(database: Database, caller: Identity) -> str:
+    """Both accounts of the caller."""
+    points = await account(database, caller, None, Asset.POINTS)
+    minutes = await account(database, caller, None, Asset.MINUTES)
+    return f'{{"points":{points},"minutes":{minutes}}}'
+
+
 async def visible_owner(database: Database, caller: Identity, account_id: UUID | None) -> UUID:
     """Whose account is read: the caller's, or that of somebody the caller answers for; else raises NotFound."""
     if account_id is None or account_id == caller.account_id:

@@ -172,6 +172,13 @@ class PointsAccountRead(Answer):
     """What is lost next if it is not spent."""
 
 
+class PointsHome(Answer):
+    """My accounts, for the first screen."""
+
+    points: PointsAccountRead
+    minutes: PointsAccountRead
+
+
 class BalanceAtRead(Answer):
     account_id: UUID
     asset: Asset

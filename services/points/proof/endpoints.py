@@ -10,13 +10,13 @@ from services.chassis.errors import BodyTooLarge, Busy, Forbidden, Unauthenticat
 from services.chassis.idempotency import ONCE, IdempotencyKeyMissing, IdempotencyKeyReused, TenantRoute, Transaction
 from services.chassis.identity import Caller
 from services.chassis.pagination import Cursor, InvalidCursor, Limit, decode_cursor, encode_cursor
+from services.chassis.snapshots import Snapshots, streamed
 from services.points.ledger.policy import AUDITING_ROLES
 from services.points.proof import heads, verification
 from services.points.proof.export import exported
 from services.points.proof.imports import BooksNotEmpty, DamagedLine, ImportGap, import_lines, import_progress
 from services.points.proof.policy import check_holds_in_district
 from services.points.proof.schemas import ChainHeads, Finding, ImportAnswer, ImportedLines, ImportProgress, Verification
-from services.points.proof.snapshots import Snapshots, streamed
 
 JSON_LINES = "application/jsonl"
 FILE = {"content": {JSON_LINES: {"schema": {"type": "string"}}}, "description": "JSON Lines"}

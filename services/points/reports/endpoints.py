@@ -12,14 +12,14 @@ from services.chassis.application import problems
 from services.chassis.errors import Forbidden, NotFound, Unauthenticated
 from services.chassis.identity import Caller, Identity
 from services.chassis.pagination import Cursor, InvalidCursor, Limit, Page
+from services.chassis.snapshots import Snapshots
+from services.chassis.tables import JSON_LINES, XLSX, FileFormat, ReportFormat, Table, as_file
 from services.points.ledger.policy import AUDITING_ROLES
 from services.points.ledger.queries import visible_owner
 from services.points.proof.endpoints import FromDatabase, FromSnapshot
-from services.points.proof.snapshots import Snapshots
 from services.points.reports import journal, liability
 from services.points.reports.liability import PeriodInvalid
 from services.points.reports.schemas import JournalLine, LiabilityRead
-from services.points.reports.tables import JSON_LINES, XLSX, FileFormat, ReportFormat, Table, as_file
 
 FILES = {JSON_LINES: {"schema": {"type": "string"}}, XLSX: {"schema": {"type": "string", "format": "binary"}}}
 

@@ -9,11 +9,11 @@ import msgspec
 from models.points import Asset
 from services.chassis.identity import Identity
 from services.chassis.pagination import Page, decode_cursor, encode_cursor
+from services.chassis.tables import Column, Table
 from services.points.ledger.policy import AUDITING_ROLES
 from services.points.proof.policy import holds_in_district
 from services.points.reports import words
 from services.points.reports.schemas import JournalLine
-from services.points.reports.tables import Column, Table
 
 BEFORE_ALL = 2**62
 PAGE = 200

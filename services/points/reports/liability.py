@@ -29,10 +29,10 @@ from services.chassis import clock
 from services.chassis.clock import SHANGHAI
 from services.chassis.errors import NotFound, Problem
 from services.chassis.identity import Identity
+from services.chassis.tables import Column, Table
 from services.points.ledger.policy import AUDITING_ROLES
 from services.points.proof.policy import holds_in_district
 from services.points.reports.schemas import LiabilityLine, LiabilityRead
-from services.points.reports.tables import Column, Table
 
 FIGURES = ("opening", "issued", "redeemed", "expired", "other", "closing")
 

@@ -5,8 +5,8 @@ from itertools import pairwise
 from math import cos, pi, sin
 from random import Random
 
+from services.chassis.coordinates import Position
 from services.grid.areas.boundaries import Boundary, Ring
-from services.grid.areas.coordinates import Position
 
 WEST, SOUTH = 114.66, 23.70
 TILE_DEGREES = 0.004

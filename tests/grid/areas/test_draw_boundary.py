@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 
 from models.grid import Crs
+from services.chassis.coordinates import from_wgs84
 from services.grid.areas.boundaries import MAX_POINTS
-from services.grid.areas.coordinates import from_wgs84
 from tests.grid.areas.shapes import star
 from tests.grid.places import draw, square
 from tests.world import World

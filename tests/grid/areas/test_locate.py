@@ -3,7 +3,7 @@
 import pytest
 
 from models.grid import Crs
-from services.grid.areas.coordinates import from_wgs84
+from services.chassis.coordinates import from_wgs84
 from tests.grid.places import BUILDING, COMPOUND_YARD, OUTSIDE, draw_district, locate
 from tests.world import World
 

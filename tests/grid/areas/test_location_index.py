@@ -6,8 +6,8 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.chassis.coordinates import Position
 from services.grid.areas.boundaries import Boundary
-from services.grid.areas.coordinates import Position
 from services.grid.areas.location_index import LocatedArea, LocationIndex
 from tests.grid.areas.shapes import SOUTH, TILE_DEGREES, WEST, block, contains, rectangle, star, tiles
 

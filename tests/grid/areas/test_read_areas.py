@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 
 from models.grid import Crs
-from services.grid.areas.coordinates import from_wgs84
+from services.chassis.coordinates import from_wgs84
 from tests.grid.places import draw, draw_district, pages_of, square
 from tests.world import World
 

@@ -9,11 +9,11 @@ from uuid import UUID
 
 from models.points import Asset, HoldOutcome, LedgerAccountKind, TransactionKind
 from services.chassis.schemas import new_id
+from services.chassis.snapshots import Snapshots
 from services.points.holds.actions import HoldCommand, HoldEndCommand
 from services.points.ledger.posting import Leg
 from services.points.proof.export import exported
 from services.points.proof.sealing import seal_due
-from services.points.proof.snapshots import Snapshots
 from tests.migrations.catalog import connected
 from tests.points.books import COMMUNITY, MEMBER, Books, as_json
 

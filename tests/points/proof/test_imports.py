@@ -10,8 +10,8 @@ import httpx2
 import pytest
 
 from services.chassis.schemas import new_id
+from services.chassis.snapshots import Snapshots
 from services.points.proof.records import NO_HASH
-from services.points.proof.snapshots import Snapshots
 from services.points.proof.verification import verify
 from tests.points.books import Books
 from tests.points.proof.histories import export, sealed

@@ -2,10 +2,10 @@
 
 import pytest
 
+from services.chassis.snapshots import Snapshots
 from services.points.proof.heads import publish_head
 from services.points.proof.records import RecordKey, fetch_records, link_hash, record_text
 from services.points.proof.sealing import _keys
-from services.points.proof.snapshots import Snapshots
 from services.points.proof.verification import SENTENCES, KnownHead, Outcome, verify
 from tests.migrations.catalog import connected
 from tests.points.books import Books

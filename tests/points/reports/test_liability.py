@@ -11,8 +11,8 @@ from services.chassis import clock
 from services.chassis.clock import SHANGHAI
 from services.chassis.identity import AreaGrant, Identity
 from services.chassis.schemas import new_id
+from services.chassis.snapshots import Snapshots
 from services.points.ledger.posting import Leg, issue
-from services.points.proof.snapshots import Snapshots
 from services.points.reports.liability import liability
 from services.points.reports.schemas import LiabilityRead
 from tests.points.books import COMMUNITY, MEMBER, Books

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.grid import Crs
-from services.grid.areas.coordinates import Position, from_wgs84, to_wgs84
+from services.chassis.coordinates import Position, from_wgs84, to_wgs84
 
 METRES_PER_DEGREE = 111_320.0
 

@@ -15,7 +15,7 @@ AT_ONCE = 4
 
 
 class Snapshots:
-    """Read-only transactions that see the books of one tenant as they were at one moment."""
+    """Read-only transactions that see the data of one tenant as they were at one moment."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

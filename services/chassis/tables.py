@@ -13,7 +13,7 @@ import xlsxwriter  # type: ignore[import-untyped]
 from fastapi import Response
 
 from services.chassis.clock import SHANGHAI
-from services.points.proof.snapshots import streamed
+from services.chassis.snapshots import streamed
 
 JSON_LINES = "application/jsonl"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
