@@ -65,7 +65,8 @@ class PastOrder:
 
     @cached_property
     def _replayed(self) -> tuple[Standing, list[str]]:
-        return standings(self.steps, self.wanted_from, self.main.standing if self.main else None)
+        main = self.main.standing if self.main else None
+        return standings(self.steps, Standing(self.wanted_from, main, **self.kind.defaults))
 
     @property
     def state(self) -> str:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from models.orders import Priority, Visibility
 from services.orders.kinds.standard import STANDARD_KIND
 
 ORDERS_FILE = Path(__file__).parent / "data" / "orders.toml"
@@ -43,6 +44,16 @@ class Kind:
     cases: list[Case]
     points: int | None = None
     bonus: int = 0
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """What an order of it is when it is placed: `priority`, `visibility`, `helpers_wanted`."""
+        columns = STANDARD_KIND[self.id].columns()
+        return {
+            "priority": Priority(columns["default_priority"]),
+            "visibility": Visibility(columns["default_visibility"]),
+            "helpers_wanted": columns["helpers_wanted"],
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,12 @@ from typing import Any
 
 from demo.histories import PastOrder
 from demo.ids import FOUNDED_AT
+from demo.kinds import KIND
 from demo.personas import PERSONA
-from models.orders import Priority
+from demo.rows import Row
 from services.chassis.clock import SHANGHAI
 from services.orders.kinds.forms import Question, QuestionType
 from services.orders.kinds.standard import STANDARD_KIND, STANDARD_KINDS, standard_policies
-
-Row = dict[str, Any]
 
 _ANSWERED = 0.5
 """How often people answer what they need not."""
@@ -21,7 +20,9 @@ _YES = 0.3
 
 
 def kind_rows() -> Iterator[Row]:
-    return (kind.columns() for kind in STANDARD_KINDS)
+    """As the standard has them; a note is evidence enough here where nobody has taken a photo."""
+    for kind in STANDARD_KINDS:
+        yield {**kind.columns(), "evidence_required": KIND[kind.id].evidence_required}
 
 
 def form_rows() -> Iterator[Row]:
@@ -45,14 +46,8 @@ def policy_rows() -> Iterator[Row]:
 
 
 def order_columns(order: PastOrder) -> Row:
-    """What an order has of its kind, and what was answered to its form: the same in every build."""
-    kind = STANDARD_KIND[order.kind.id].columns()
-    return {
-        "priority": order.standing.priority if order.standing.priority != Priority.NORMAL else kind["default_priority"],
-        "visibility": kind["default_visibility"],
-        "form_version": kind["form_version"],
-        "answers": _answers(order),
-    }
+    """What was answered to the form of its kind: the same in every build."""
+    return {"form_version": STANDARD_KIND[order.kind.id].columns()["form_version"], "answers": _answers(order)}
 
 
 def _answers(order: PastOrder) -> dict[str, Any]:

@@ -70,8 +70,8 @@ def _order_row(places: Places, number: int, order: PastOrder) -> Row:
         "lng": lng,
         "lat": lat,
         "placed_at": order.placed_at,
-        **standing_columns(order),
         **order_columns(order),
+        **standing_columns(order),
     }
 
 

@@ -83,7 +83,7 @@ class Standing:
             self._forget_work()
         if self.stage is OrderStage.DONE:
             self.closed_at = step.at
-        if step.action is A.SHELVE:
+        if STANDARD.state(self.state).pauses and not STANDARD.state(state_before).pauses:
             self.resumes_to = state_before
         self._write(step)
         self._open_or_leave_the_pool()
@@ -213,15 +213,17 @@ NOTICE = timedelta(seconds=0.2)
 
 def silence_closes(steps: Sequence[Step], cutoff: datetime, main: Standing | None = None) -> list[Step]:
     """The step with which the lifecycle has closed an order by itself before `cutoff`, if it has."""
-    standing = standings(steps, None, main)[0]
+    standing = standings(steps, Standing(None, main))[0]
     if standing.timer_at is None or standing.timer_at + NOTICE >= cutoff:
         return []
     return [Step(OrderAction(standing.timer_action or ""), None, standing.timer_at + NOTICE)]
 
 
-def standings(steps: Sequence[Step], wanted_from: datetime | None, main: Standing | None) -> tuple[Standing, list[str]]:
-    """How the order stands after its steps, and the state after each. Raises LookupError for a step that is none."""
-    standing = Standing(wanted_from, main)
+def standings(steps: Sequence[Step], standing: Standing) -> tuple[Standing, list[str]]:
+    """How an order that stood so when it was placed stands after its steps, and the state after each.
+
+    Raises LookupError for a step that is none.
+    """
     states = [standing.state]
     for step in steps[1:]:
         standing.take(step)

@@ -13,15 +13,14 @@ from demo.people import Home, Person
 from demo.personas import PERSONA, PERSONAS
 from demo.staff import Staff
 from demo.standing import Step, silence_closes
-from demo.telling import given
+from demo.telling import given, sorted_as
 from demo.units import HOUSING_BUREAU, TEAM
-from models.orders import OrderAction, OrderStage, Priority, Visibility
+from models.orders import OrderAction, OrderStage, Priority
 
 A = OrderAction
 
 ICE_TASKS = ["铲坡道", "铲台阶", "撒融雪盐", "推车运盐", "摆放警示牌", "搀扶老人", "送热姜茶"]
 """Of those who came to help, one each; the lead keeps everything together."""
-ICE_HELPERS = 1 + len(ICE_TASKS)
 
 DUPLICATES = 4
 """Orders that still share the way of another one."""
@@ -61,10 +60,9 @@ class _Stories:
         asker, other = [asker for asker in self._askers if asker.home.compound.name == "槎城新苑"][:2]
         kind = KIND["snow_clearing"]
         stated = [{"account_id": str(helper), "minutes": 95 + 5 * number} for number, helper in enumerate(helpers)]
-        asked = {"priority": [Priority.NORMAL.value, Priority.URGENT.value], **_made_public()}
         steps = [
             Step(A.PLACE, asker.account_id, at("06:52:10")),
-            Step(A.TRIAGE, self._dispatcher, at("06:57:31"), None, {**asked, "helpers_wanted": [1, ICE_HELPERS]}),
+            Step(A.TRIAGE, self._dispatcher, at("06:57:31")),
             Step(A.DISPATCH, self._dispatcher, at("06:58:02"), "请带铁锹，融雪盐在社区门口领。", given()),
             Step(A.ACCEPT, lead, at("07:00:19")),
             *(
@@ -90,7 +88,7 @@ class _Stories:
         place = f"{first.stairwell}单元"
         steps = [
             Step(A.PLACE, first.account_id, at("18:41:07")),
-            Step(A.TRIAGE, self._dispatcher, at("19:02:44"), None, _made_public()),
+            Step(A.TRIAGE, self._dispatcher, at("19:02:44")),
             Step(A.DISPATCH, self._dispatcher, at("19:03:30"), None, given(unit_id=company.id)),
             Step(A.ACCEPT, worker, at("19:20:15")),
             Step(A.START, worker, at("08:31:02", 1)),
@@ -104,7 +102,7 @@ class _Stories:
         yield main
         twice = [
             Step(A.PLACE, second.account_id, at("19:36:55")),
-            Step(A.TRIAGE, self._dispatcher, at("19:44:20"), None, _made_public()),
+            Step(A.TRIAGE, self._dispatcher, at("19:44:20")),
             self._merged(main, at("19:45:01")),
             Step(A.FOLLOW, None, at("09:48:12", 1)),
             Step(A.RATE, second.account_id, at("20:12:37", 1), "亮了。", {"stars": 5, "solved": True}),
@@ -146,7 +144,7 @@ class _Stories:
         assisting = given(unit_id=company.id, assisting_unit_ids=[str(bureau.id)])
         steps = [
             Step(A.PLACE, asker.account_id, at("19:15:42")),
-            Step(A.TRIAGE, self._dispatcher, at("08:20:05", 1), None, {"priority": ["normal", "high"]}),
+            Step(A.TRIAGE, self._dispatcher, at("08:20:05", 1), None, sorted_as(kind, Priority.HIGH)),
             Step(A.DISPATCH, self._dispatcher, at("08:24:31", 1), "请住建局一并指导二次供水检修。", assisting),
             Step(A.ACCEPT, worker, at("09:02:17", 1)),
             Step(A.START, worker, at("14:10:39", 1)),
@@ -217,7 +215,3 @@ def _askers(staff: Staff) -> Iterator[_Asker]:
 
 def _door(asker: _Asker) -> tuple[str, str]:
     return asker.home.building.code, asker.stairwell
-
-
-def _made_public() -> dict[str, list[str]]:
-    return {"visibility": [Visibility.PRIVATE.value, Visibility.COMMUNITY.value]}

@@ -15,14 +15,9 @@ from demo.staff import Staff
 from demo.standing import Step
 from demo.tiling import Position
 from demo.units import Unit
-from models.orders import OrderAction, OrderState, Priority, Visibility
+from models.orders import OrderAction, OrderState, Priority
 
 A = OrderAction
-
-_PRIORITIES = [Priority.NORMAL, Priority.HIGH, Priority.URGENT, Priority.LOW]
-_DANGEROUS = frozenset({"private_wiring", "charging_pile", "road_repair"})
-_SEEN_BY_ALL = frozenset({"corridor_light", "charging_pile", "drying_rack", "road_repair", "greenery_trimming"})
-"""What stands outside, and is reported by more than one neighbour."""
 
 
 class Telling:
@@ -90,14 +85,9 @@ class Telling:
 
     def _sorted(self) -> dict[str, Any]:
         """What triage changed: before and after."""
-        details: dict[str, Any] = {}
-        weights = [45, 40, 12, 3] if self._kind.id in _DANGEROUS else [82, 8, 1, 9]
-        (priority,) = self._random.choices(_PRIORITIES, weights=weights)
-        if priority is not Priority.NORMAL:
-            details["priority"] = [Priority.NORMAL.value, priority.value]
-        if self._kind.id in _SEEN_BY_ALL and self._random.random() < 0.7:
-            details["visibility"] = [Visibility.PRIVATE.value, Visibility.COMMUNITY.value]
-        return details
+        if self._random.random() < 0.8:
+            return {}
+        return sorted_as(self._kind, self._random.choice(list(Priority)))
 
     def _given(self) -> dict[str, Any]:
         if self._unit is not None:
@@ -183,6 +173,12 @@ _REASONS: dict[OrderAction, tuple[Sequence[str], float]] = {
     A.DISPATCH: (REMARKS.dispatch_notes, 0.3),
 }
 """What is said to an action, and how often."""
+
+
+def sorted_as(kind: Kind, priority: Priority) -> dict[str, Any]:
+    """The details of a triage that gives an order this priority."""
+    usual = kind.defaults["priority"]
+    return {} if priority is usual else {"priority": [usual.value, priority.value]}
 
 
 def given(assignee_id: UUID | None = None, *, unit_id: UUID | None = None, **more: Any) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from benchmarks.works.work import caller_of
 from models.identity import Role
 from services.chassis.database import Database
 from services.orders.orders import queries
-from services.orders.orders.queries import OrderView
+from services.orders.orders.queries import OrderFilters, OrderView
 
 PAGE = 20
 
@@ -49,7 +49,7 @@ class ListOrders:
             caller_of(dispatcher, Role.DISPATCHER),
             view=OrderView.AREA,
             area_id=None,
-            states=None,
+            filters=OrderFilters(),
             cursor=None,
             limit=PAGE,
         )

@@ -29,11 +29,13 @@ TODAY = date(2026, 11, 22)
 AS_PLACED = """
     INSERT INTO orders (
         tenant_id, id, kind, state, stage, lifecycle_version, area_id, community_id, household_id, resident_id,
-        placed_by, description, contact_name, contact_phone, address, wanted_from, wanted_until, placed_at
+        placed_by, description, contact_name, contact_phone, address, wanted_from, wanted_until, placed_at,
+        priority, visibility, helpers_wanted
     )
-    SELECT tenant_id, $2, kind, 'placed', 'receive', lifecycle_version, area_id, community_id, household_id,
-        resident_id, placed_by, description, contact_name, contact_phone, address, wanted_from, wanted_until, placed_at
-    FROM orders WHERE id = $1
+    SELECT o.tenant_id, $2, o.kind, 'placed', 'receive', o.lifecycle_version, o.area_id, o.community_id, o.household_id,
+        o.resident_id, o.placed_by, o.description, o.contact_name, o.contact_phone, o.address, o.wanted_from,
+        o.wanted_until, o.placed_at, k.default_priority, k.default_visibility, k.helpers_wanted
+    FROM orders o JOIN order_kinds k ON k.tenant_id = o.tenant_id AND k.id = o.kind WHERE o.id = $1
 """
 AS_PLACED_HISTORY = """
     INSERT INTO order_history (tenant_id, order_id, sequence, action, to_state, actor_id, at)

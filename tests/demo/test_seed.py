@@ -90,6 +90,7 @@ class TestLoadUnderRowSecurity:
         await owner.execute(
             """
             GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO linli_identity;
+            GRANT UPDATE, DELETE ON due_follow_ups TO linli_identity;
             GRANT USAGE, UPDATE ON ALL SEQUENCES IN SCHEMA public TO linli_identity;
             """
         )

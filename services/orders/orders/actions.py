@@ -16,6 +16,7 @@ from services.chassis.idempotency import RequestKey
 from services.chassis.identity import Identity
 from services.chassis.schemas import new_id
 from services.events import OrderRated
+from services.orders.lifecycles.standard import STANDARD
 from services.orders.orders import policy
 from services.orders.orders.schemas import (
     OrderAmendment,
@@ -208,8 +209,25 @@ class OrderStateConflict(Problem):
 
     status = 409
     code = "order_state_conflict"
-    zh = "订单已由他人处理或状态已变更（当前：{state}），不能执行此操作（{action}）。"
+    zh = "订单当前{state}，不能{action}。"
     en = "The order is {state} now; {action} is not possible."
+
+    def detail(self, *, english: bool) -> str:
+        text = self.en if english else self.zh
+        state, action = self.members["state"], self.members["action"]
+        return text.format(
+            state=_WORDS[english].get(f"state {state}", state), action=_WORDS[english].get(f"action {action}", action)
+        )
+
+
+_WORDS: dict[bool, dict[str, str]] = {
+    english: {
+        **{f"state {one.id}": one.name_en if english else one.name for one in STANDARD.states},
+        **{f"action {one.action}": one.name_en if english else one.name for one in STANDARD.transitions},
+    }
+    for english in (False, True)
+}
+"""The standard's names; a district's own states and actions are called by their identifiers here."""
 
 
 class OrderChanged(Problem):

@@ -105,7 +105,7 @@ class OrderTransfer(OrderStep):
 
 
 class OrderJoining(OrderStep):
-    task: Annotated[str | None, *text_of(60), Field(examples=["撒融雪剂"])] = None
+    task: Annotated[str, *text_of(60), Field(examples=["撒融雪剂"])] | None = None
     """Which part of the work the caller takes."""
 
 

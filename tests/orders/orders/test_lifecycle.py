@@ -196,6 +196,7 @@ async def test_a_refusal_from_the_wrong_state_names_the_state(world: World) -> N
     assert answer.status_code == 409
     assert answer.json()["code"] == "order_state_conflict"
     assert (answer.json()["state"], answer.json()["version"]) == ("completed", 1)
+    assert answer.json()["detail"] == "订单当前已办结，不能接单。"
     assert answer.json()["order"]["id"] == str(order_id)
     assert answer.json()["available_actions"] == []
 

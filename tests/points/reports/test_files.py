@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from services.points.reports import tables
+from services.chassis import tables
 from tests.points.books import Books
 from tests.points.proof.histories import all_sealed, live, redeem, sealed, until
 from tests.points.reports.sheets import has_formulas, rows_of

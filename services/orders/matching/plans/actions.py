@@ -158,7 +158,7 @@ async def _check_serve(
         helper = known.get(helper_id)
         unfit = Unfit.NOT_SERVING if helper is None else unfitness(orders[order_id].need, helper)
         if unfit in {Unfit.NOT_SERVING, Unfit.OWN_NEED}:
-            raise PersonCannotServe(order_id=order_id, helper_id=helper_id, why=UNFIT_TEXTS[unfit])
+            raise PersonCannotServe(order_id=order_id, helper_id=helper_id)
 
 
 async def _outdated(connection: Any, tenant_id: UUID, items: Sequence[PlanItemRead]) -> list[dict[str, Any]]:
@@ -320,5 +320,5 @@ class NotInPlan(Problem):
 class PersonCannotServe(Problem):
     status = 422
     code = "person_cannot_serve"
-    zh = "所选人员不能承接该订单：{why}。"
+    zh = "所选人员不能承接该订单：为本人需求，或届时不在该区域服务。"
     en = "The person cannot take this order: it is their own, or they do not serve its place then."
