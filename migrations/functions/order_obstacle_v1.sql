@@ -1,9 +1,8 @@
 -- What stands against an action that the order's lifecycle has here and that the person may take: a problem's code, or
--- NULL. The one place of these rules: order_step refuses by it, order_actions leaves out by it.
+-- NULL. The one place of these rules: order_step refuses by it, order_actions leaves out by it. It runs in their settings.
 CREATE FUNCTION order_obstacle(
     o orders, p_limits jsonb, p_action text, p_needs jsonb, p_facts text[], p_account uuid, p_now timestamptz
-) RETURNS text LANGUAGE plpgsql STABLE
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+) RETURNS text LANGUAGE plpgsql STABLE AS $$
 BEGIN
     IF p_action IN ('accept', 'join', 'take_over') AND 'is_requester' = ANY (p_facts) THEN
         RETURN 'own_need';

@@ -7,9 +7,10 @@ RETURNS TABLE (status smallint, body text) LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 DECLARE
     c record;
-    resident residents;
+    resident record;
     home record;
-    place areas;
+    v_area_id uuid;
+    place record;
     v_kind order_kinds;
     placed orders;
     v_life jsonb;
@@ -34,7 +35,7 @@ BEGIN
             v_answer := '{"code":"not_a_resident"}';
             EXIT decide;
         END IF;
-        SELECT r.* INTO resident FROM residents r WHERE r.tenant_id = p_tenant AND r.id = c.for_resident;
+        SELECT r.id, r.name, r.phone INTO resident FROM residents r WHERE r.tenant_id = p_tenant AND r.id = c.for_resident;
         SELECT h.id, h.area_id, h.dwelling INTO home
         FROM household_members m JOIN households h ON h.tenant_id = m.tenant_id AND h.id = m.household_id
         WHERE m.tenant_id = p_tenant AND m.resident_id = c.for_resident AND (c.household_id IS NULL OR h.id = c.household_id)
@@ -63,8 +64,10 @@ BEGIN
             v_answer := '{"code":"not_in_household"}';
             EXIT decide;
         END IF;
-        SELECT a.* INTO place FROM areas a
-        WHERE a.tenant_id = p_tenant AND a.id = COALESCE(c.area_id, home.area_id) AND a.valid_to IS NULL;
+        -- Not COALESCE in the query: row security would then compare it with every area of the tenant.
+        v_area_id := COALESCE(c.area_id, home.area_id);
+        SELECT a.id, a.name, a.community_id, a.ancestor_ids INTO place FROM areas a
+        WHERE a.tenant_id = p_tenant AND a.id = v_area_id AND a.valid_to IS NULL;
         IF place.community_id IS NULL THEN
             v_answer := '{"code":"place_needed"}';
             EXIT decide;
@@ -102,7 +105,7 @@ BEGIN
             END IF;
         END IF;
 
-        SELECT l.compiled INTO v_life FROM order_lifecycles l
+        SELECT l.compiled || '{}' INTO v_life FROM order_lifecycles l  -- || unpacks it once for all looks into it
         WHERE l.tenant_id = p_tenant AND l.version = v_kind.lifecycle_version;
         v_initial := v_life->>'initial';
         v_timer := v_life #> ARRAY['timers', v_initial];
@@ -137,7 +140,9 @@ BEGIN
             SELECT p_tenant, c.id, file_id, 'request' FROM unnest(c.file_ids) AS file_id;
         END IF;
         v_status := 201;
-        v_answer := order_json(placed, true);
+        v_answer := order_json_named(placed, v_kind.name, place.name, NULL, NULL, true);
     END;
-    RETURN QUERY SELECT v_status, v_answer;
+    status := v_status;
+    body := v_answer;
+    RETURN NEXT;
 END $$

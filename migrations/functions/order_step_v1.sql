@@ -13,6 +13,7 @@ DECLARE
     follower orders;
     v_kind order_kinds;
     v_ancestors uuid[];
+    v_area_name text;
     v_facts text[];
     v_life jsonb;
     v_step jsonb;
@@ -24,6 +25,7 @@ DECLARE
     v_resident_account uuid;
     v_timer jsonb;
     v_taken bigint;
+    v_details jsonb := '{}';
 BEGIN
     SELECT * INTO c FROM jsonb_to_record(p_command) AS x (
         account uuid, resident uuid, dispatch_areas uuid[], oversee_areas uuid[], serve_areas uuid[], senior_areas uuid[],
@@ -39,7 +41,7 @@ BEGIN
         ORDER BY t.id FOR NO KEY UPDATE;
     END IF;
     SELECT t.* INTO o FROM orders t WHERE t.tenant_id = p_tenant AND t.id = c.order_id FOR NO KEY UPDATE;
-    SELECT a.ancestor_ids INTO v_ancestors FROM areas a WHERE a.tenant_id = p_tenant AND a.id = o.area_id;
+    SELECT a.ancestor_ids, a.name INTO v_ancestors, v_area_name FROM areas a WHERE a.tenant_id = p_tenant AND a.id = o.area_id;
     IF c.is_system THEN
         v_facts := ARRAY['is_system'];
     ELSE
@@ -59,7 +61,8 @@ BEGIN
         RETURN QUERY SELECT 404::smallint, '{"code":"order_not_found"}';
         RETURN;
     END IF;
-    SELECT l.compiled INTO v_life FROM order_lifecycles l
+    -- || unpacks it: it is stored compressed, and every look into it would unpack it anew.
+    SELECT l.compiled || '{}' INTO v_life FROM order_lifecycles l
     WHERE l.tenant_id = p_tenant AND l.version = o.lifecycle_version;
     v_step := v_life #> ARRAY['steps', c.action, o.state];
     IF NOT 'is_system' = ANY (v_facts) AND NOT COALESCE(
@@ -150,35 +153,41 @@ BEGIN
 
     v_was := o;
     v_moves := v_step->'to' <> 'null';
-    INSERT INTO order_history (tenant_id, order_id, sequence, action, from_state, to_state, actor_id, at, note, details)
-    VALUES (
-        p_tenant, o.id, o.version + 1, c.action, o.state, v_to, c.account, c.now, c.note,
-        CASE
-            WHEN c.action IN ('dispatch', 'transfer') THEN jsonb_build_object('assignee_id', c.assignee_id)
-                || jsonb_strip_nulls(jsonb_build_object(
-                    'unit_id', c.unit_id, 'assisting_unit_ids', to_jsonb(NULLIF(c.assisting_unit_ids, '{}')),
-                    'helpers_wanted', c.helpers_wanted, 'mode', c.mode, 'why', c.why
-                ))
-            WHEN c.action = 'complete' THEN jsonb_strip_nulls(jsonb_build_object('minutes', c.minutes, 'helpers', c.helpers))
-            WHEN c.action = 'rate' THEN jsonb_build_object('stars', c.stars, 'solved', c.solved)
-            WHEN c.action = 'merge' THEN jsonb_build_object('into_id', c.into_id)
-            WHEN c.action IN ('triage', 'amend') THEN jsonb_strip_nulls(jsonb_build_object(
+    CASE c.action
+        WHEN 'dispatch', 'transfer' THEN
+            v_details := jsonb_build_object('assignee_id', c.assignee_id) || jsonb_strip_nulls(jsonb_build_object(
+                'unit_id', c.unit_id, 'assisting_unit_ids', to_jsonb(NULLIF(c.assisting_unit_ids, '{}')),
+                'helpers_wanted', c.helpers_wanted, 'mode', c.mode, 'why', c.why
+            ));
+        WHEN 'complete' THEN
+            v_details := jsonb_strip_nulls(jsonb_build_object('minutes', c.minutes, 'helpers', c.helpers));
+        WHEN 'rate' THEN
+            v_details := jsonb_build_object('stars', c.stars, 'solved', c.solved);
+        WHEN 'merge' THEN
+            v_details := jsonb_build_object('into_id', c.into_id);
+        WHEN 'triage', 'amend' THEN
+            v_details := jsonb_strip_nulls(jsonb_build_object(
                 'kind', CASE WHEN c.kind <> o.kind THEN jsonb_build_array(o.kind, c.kind) END,
                 'priority', CASE WHEN c.priority <> o.priority THEN jsonb_build_array(o.priority, c.priority) END,
                 'visibility', CASE WHEN c.visibility <> o.visibility THEN jsonb_build_array(o.visibility, c.visibility) END,
                 'helpers_wanted', CASE WHEN c.helpers_wanted <> o.helpers_wanted
                     THEN jsonb_build_array(o.helpers_wanted, c.helpers_wanted) END
-            ))
-            WHEN c.action = 'resubmit' THEN jsonb_strip_nulls(jsonb_build_object(
+            ));
+        WHEN 'resubmit' THEN
+            v_details := jsonb_strip_nulls(jsonb_build_object(
                 'description', CASE WHEN c.description IS NOT NULL THEN o.description END,
                 'answers', CASE WHEN c.answers IS NOT NULL THEN o.answers END
-            ))
-            WHEN c.action = 'take_over' THEN jsonb_build_object('from_id', o.assignee_id)
-            WHEN c.action = 'shelve' THEN jsonb_strip_nulls(jsonb_build_object('until', c.until))
-            WHEN c.action = 'join' THEN jsonb_strip_nulls(jsonb_build_object('task', c.task))
-            ELSE '{}'
-        END
-    );
+            ));
+        WHEN 'take_over' THEN
+            v_details := jsonb_build_object('from_id', o.assignee_id);
+        WHEN 'shelve' THEN
+            v_details := jsonb_strip_nulls(jsonb_build_object('until', c.until));
+        WHEN 'join' THEN
+            v_details := jsonb_strip_nulls(jsonb_build_object('task', c.task));
+        ELSE NULL;
+    END CASE;
+    INSERT INTO order_history (tenant_id, order_id, sequence, action, from_state, to_state, actor_id, at, note, details)
+    VALUES (p_tenant, o.id, o.version + 1, c.action, o.state, v_to, c.account, c.now, c.note, v_details);
     IF cardinality(c.file_ids) > 0 THEN
         INSERT INTO order_files (tenant_id, order_id, file_id, purpose)
         SELECT p_tenant, o.id, file_id, CASE WHEN c.action = 'resubmit' THEN 'request' ELSE 'evidence' END
@@ -384,5 +393,14 @@ BEGIN
             o, c.account, c.resident, v_ancestors, c.dispatch_areas, c.oversee_areas, c.serve_areas, c.senior_areas, c.now
         );
     END IF;
-    RETURN QUERY SELECT 200::smallint, order_json(o, order_sees_details(o, v_facts));
+    status := 200;
+    body := order_json_named(
+        o,
+        (SELECT k.name FROM order_kinds k WHERE k.tenant_id = p_tenant AND k.id = o.kind),
+        v_area_name,
+        CASE WHEN o.assignee_id IS NOT NULL THEN (SELECT p.name FROM accounts p WHERE p.id = o.assignee_id) END,
+        CASE WHEN o.unit_id IS NOT NULL THEN (SELECT u.name FROM units u WHERE u.tenant_id = p_tenant AND u.id = o.unit_id) END,
+        order_sees_details(o, v_facts)
+    );
+    RETURN NEXT;
 END $$

@@ -17,9 +17,17 @@ branch_labels = None
 depends_on = None
 
 TABLES = ("order_lifecycles", "units", "unit_members", "order_helpers", "order_units")
-CHANGED = ("order_list", "order_advance", "order_place", "order_json", "order_json_named")
-OLD_FUNCTIONS = ("order_json_named_v1", "order_json_v1", "order_list_v1", "order_place_v1", "order_advance_v2")
+CHANGED = ("order_list", "order_advance", "order_place", "order_json", "order_json_named", "idempotency_recall")
+OLD_FUNCTIONS = (
+    "order_json_named_v1",
+    "order_json_v1",
+    "order_list_v1",
+    "order_place_v1",
+    "order_advance_v2",
+    "idempotency_recall_v1",
+)
 FUNCTIONS = (
+    "idempotency_recall_v2",
     "order_json_named_v2",
     "order_json_v2",
     "order_facts_v1",

@@ -175,7 +175,7 @@ async def find_order(
 
 _ORDER = f"""
 SELECT o.id, o.state, o.stage, o.is_in_pool, who.facts, order_json(o, order_sees_details(o, who.facts)) AS body,
-    order_actions(o, l.compiled, who.facts, $1, $7) AS available_actions
+    order_actions(o, l.compiled || '{{}}', who.facts, $1, $7) AS available_actions
 FROM orders o
 JOIN areas a ON a.tenant_id = o.tenant_id AND a.id = o.area_id
 JOIN order_lifecycles l ON l.tenant_id = o.tenant_id AND l.version = o.lifecycle_version,
