@@ -1,7 +1,8 @@
 -- Open orders that may tell of the same thing as one at a place: as a JSON list, at most `most` per stage and reason.
 -- The reasons to look: the same kind, near the point, in the same community at all, of one's own household.
 -- What is alike is decided by services/orders/reading/likeness.py, which needs the words: it shows them to those only
--- who may read them. Without `sees_all` only orders the community may know of, and those of the caller's households.
+-- who may read them. Without `sees_all` only orders the community may know of, and those of the caller's households,
+-- but for what another of the household asked without a name.
 CREATE FUNCTION order_alike(p_tenant uuid, p_query jsonb) RETURNS text LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off
 SET enable_sort = off SET enable_incremental_sort = off AS $$
@@ -39,7 +40,8 @@ BEGIN
             UNION SELECT q.resident
         ) family, LATERAL (
             SELECT o.number, o.stage FROM orders o
-            WHERE o.tenant_id = p_tenant AND (o.resident_id, o.number) < (family.resident_id, 4611686018427387904)
+            WHERE o.tenant_id = p_tenant AND (NOT o.is_anonymous OR o.resident_id = q.resident)
+                AND (o.resident_id, o.number) < (family.resident_id, 4611686018427387904)
                 AND (o.resident_id, o.number) > (family.resident_id, 0)
             ORDER BY o.resident_id DESC, o.number DESC LIMIT q.most
         ) f

@@ -1,4 +1,5 @@
 -- What stands against giving an order to a person or a unit: a problem's code, or NULL.
+-- That it is somebody's own need is not told of an anonymous one.
 CREATE FUNCTION order_assignment_fault(
     o orders, p_ancestors uuid[], p_assignee uuid, p_unit uuid, p_assisting_units uuid[], p_serving_roles text[],
     p_now timestamptz
@@ -19,7 +20,7 @@ BEGIN
         SELECT FROM residents r
         WHERE r.tenant_id = o.tenant_id AND r.id = o.resident_id AND r.account_id = p_assignee
     ) THEN
-        RETURN 'own_need';
+        RETURN CASE WHEN o.is_anonymous THEN 'assignee_cannot_serve' ELSE 'own_need' END;
     END IF;
     IF NOT EXISTS (
         SELECT FROM memberships m

@@ -1,6 +1,7 @@
 -- Places an order: resident, home, area and kind are looked up and checked here, so that placing is one round trip.
 -- Who may place for whom: oneself; somebody of one's own household; a worker for residents of the worker's areas, there;
 -- the system for who was entitled when a recurring order was agreed.
+-- The address is as the client says, else the home's; of an anonymous order only as far as the building.
 -- p_command: see place_order in services/orders/orders/actions.py. Never raises for a refusal. The caller sets the tenant.
 CREATE FUNCTION order_put(p_tenant uuid, p_command jsonb)
 RETURNS TABLE (status smallint, body text) LANGUAGE plpgsql
@@ -125,7 +126,7 @@ BEGIN
                 SELECT string_agg(a.name, '' ORDER BY cardinality(a.ancestor_ids))
                 FROM areas a
                 WHERE a.tenant_id = p_tenant AND a.id = ANY (place.ancestor_ids) AND a.community_id IS NOT NULL
-            ) || CASE WHEN home.area_id = place.id THEN home.dwelling ELSE '' END, 200)),
+            ) || CASE WHEN home.area_id = place.id AND NOT c.is_anonymous IS TRUE THEN home.dwelling ELSE '' END, 200)),
             c.wanted_from, c.wanted_until, c.lng, c.lat, c.now
         ) ON CONFLICT (tenant_id, id) DO NOTHING RETURNING * INTO placed;
         IF placed.id IS NULL THEN

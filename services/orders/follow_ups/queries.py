@@ -14,7 +14,7 @@ from services.chassis.retention import Clearing
 from services.orders.follow_ups import policy
 from services.orders.follow_ups.schemas import AnswerRead, DueFollowUpRead, FollowUpRead
 from services.orders.orders import policy as order_policy
-from services.orders.orders.queries import find_order
+from services.orders.orders.queries import find_order, is_unnamed
 
 CALLED_WITHIN = timedelta(days=90)
 """So long after a completion somebody may still be asked; then nobody is reminded of it any more."""
@@ -73,7 +73,7 @@ SELECT w.sequence, w.round, w.source, w.solved, w.stars, w.words, c.id AS accoun
     COALESCE(w.sequence = (SELECT s.sequence FROM ({STANDING_ANSWER}) AS s), false) AS counts
 FROM orders o
 JOIN order_answers w ON w.tenant_id = o.tenant_id AND w.order_id = o.id
-LEFT JOIN accounts c ON c.id = w.account_id AND NOT (o.is_anonymous AND w.source = 'resident')
+LEFT JOIN accounts c ON c.id = w.account_id AND NOT {is_unnamed("w.account_id")}
 WHERE o.tenant_id = $1 AND o.id = $2 AND w.sequence > $3
 ORDER BY w.sequence LIMIT $4
 """  # noqa: S608 (put together from our own literals)

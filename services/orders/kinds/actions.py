@@ -22,6 +22,7 @@ from services.orders.kinds.schemas import (
     OrderKindRead,
     OrderKindState,
 )
+from services.orders.lifecycles.actions import lock_lives
 
 FACTS = tuple(OrderKindFacts.model_fields)
 """The columns a kind's edit replaces."""
@@ -31,6 +32,7 @@ async def add_kind(connection: Any, caller: Identity, body: OrderKindDraft) -> O
     """Its orders live as the district's do. Raises Forbidden, OrderKindTaken."""
     if not await rules_district(connection, caller):
         raise Forbidden
+    await lock_lives(connection, caller.tenant_id)
     added = await connection.fetchval(_ADD, caller.tenant_id, body.id, *_facts(body).values())
     if added is None:
         raise OrderKindTaken

@@ -20,8 +20,10 @@ from services.orders.lifecycles.schemas import FollowDistrict, LifecycleChecked,
 from services.orders.orders.actions import UnknownOrderKind
 
 
-def check(lifecycle: Lifecycle) -> LifecycleChecked:
-    """What loading it would say."""
+async def check(connection: Any, caller: Identity, lifecycle: Lifecycle) -> LifecycleChecked:
+    """What loading it would say. Raises Forbidden for who could not load it."""
+    if not await rules_district(connection, caller):
+        raise Forbidden
     if faults := faults_of(lifecycle):
         return LifecycleChecked(faults=faults, mermaid=None, svg=None)
     return LifecycleChecked(faults=[], mermaid=mermaid(lifecycle), svg=svg(lifecycle))
@@ -37,7 +39,7 @@ async def load_lifecycle(connection: Any, caller: Identity, body: LifecycleDraft
         raise Forbidden
     if faults := faults_of(body.definition):
         raise LifecycleFaulty(faults=[fault.model_dump() for fault in faults], count=len(faults))
-    await _lock_lives(connection, caller.tenant_id)
+    await lock_lives(connection, caller.tenant_id)
     kinds = [row["id"] for row in await connection.fetch(_KINDS_FOR, caller.tenant_id, body.order_kind)]
     if body.order_kind is not None and not kinds:
         raise UnknownOrderKind
@@ -56,15 +58,18 @@ async def follow_district(connection: Any, caller: Identity, kind: str, body: Fo
     """
     if not await rules_district(connection, caller):
         raise Forbidden
-    await _lock_lives(connection, caller.tenant_id)
+    await lock_lives(connection, caller.tenant_id)
     if not await connection.fetch(_KINDS_FOR, caller.tenant_id, kind):
         raise OrderKindNotFound
     version = await queries.version_of_district(connection, caller.tenant_id)
     return await _point(connection, caller.tenant_id, [kind], version, moves=body.applies_to_running)
 
 
-async def _lock_lives(connection: Any, tenant_id: UUID) -> None:
-    """One at a time decides by what orders live: versions are numbered in the order of their time."""
+async def lock_lives(connection: Any, tenant_id: UUID) -> None:
+    """One at a time decides by what orders live, until the end of the transaction.
+
+    Versions are numbered in the order of their time, and a kind that is added meanwhile gets the latest one.
+    """
     await connection.execute(
         "SELECT pg_advisory_xact_lock(hashtextextended('lives of orders of ' || $1::text, 0))", str(tenant_id)
     )

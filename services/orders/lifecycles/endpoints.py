@@ -64,11 +64,13 @@ async def read_lifecycle(
         return await queries.read_version(connection, caller.tenant_id, version)
 
 
-@router.post("/check", response_model=LifecycleChecked, dependencies=ONCE, responses=problems(*_WRITE))
+@router.post("/check", response_model=LifecycleChecked, dependencies=ONCE, responses=problems(*_WRITE, Forbidden))
 async def check_lifecycle(body: LifecycleTrial, transaction: Transaction, caller: Caller) -> LifecycleChecked:
-    """What is wrong with a definition, each fault with its place; or, when nothing is, its picture. Loads nothing."""
-    del transaction, caller
-    return actions.check(body.definition)
+    """District administrators: what is wrong with a definition, each fault with its place; or, when nothing is, its
+    picture. Loads nothing.
+    """
+    async with driving(transaction) as connection:
+        return await actions.check(connection, caller, body.definition)
 
 
 @router.post(

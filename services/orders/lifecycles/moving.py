@@ -9,6 +9,8 @@ from models.orders import OrderAction
 from services.chassis import clock
 from services.chassis.errors import Problem
 from services.orders.lifecycles.definition import BEFORE, Lifecycle
+from services.orders.lifecycles.queries import lifecycle_of
+from services.orders.lifecycles.reaching import came_from
 
 MOST_NUMBERS = 20
 
@@ -17,7 +19,8 @@ class OrdersStuck(Problem):
     """`states`: in which states how many orders could not go on, why, and the numbers of some of them.
 
     `reason` is `state_missing`, `stage_differs`, `timer_lost` (the system is to take a step there that it could not
-    take any more) or `return_lost` (it is to be resumed to a state that is not there).
+    take any more) or `return_lost` (it is to be resumed to a state that is not there, is of another stage now, or from
+    which nobody comes into the pause any more).
     """
 
     status = 409
@@ -32,9 +35,13 @@ async def move_running(connection: Any, tenant_id: UUID, kinds: list[str], versi
     A timer that runs goes on; where there is none and the new version has one, it begins now.
     """
     orders = await connection.fetch(_RUNNING, tenant_id, kinds, version)
+    lives = {
+        lived: await lifecycle_of(connection, tenant_id, lived)
+        for lived in {order["lifecycle_version"] for order in orders}
+    }
     stuck: dict[tuple[str, str], list[str]] = defaultdict(list)
     for order in orders:
-        if reason := _reason_to_stay(order, life):
+        if reason := _reason_to_stay(order, lives[order["lifecycle_version"]], life):
             stuck[order["state"], reason].append(order["number"])
     if stuck:
         raise OrdersStuck(count=sum(map(len, stuck.values())), states=_told(stuck.items()))
@@ -48,7 +55,7 @@ async def move_running(connection: Any, tenant_id: UUID, kinds: list[str], versi
     return len(orders)
 
 
-def _reason_to_stay(order: Any, life: Lifecycle) -> str | None:
+def _reason_to_stay(order: Any, before: Lifecycle, life: Lifecycle) -> str | None:
     states = {state.id: state for state in life.states}
     if order["state"] not in states:
         return "state_missing"
@@ -56,10 +63,21 @@ def _reason_to_stay(order: Any, life: Lifecycle) -> str | None:
         return "stage_differs"
     if order["timer_action"] is not None and not _can_come_by_itself(order["timer_action"], order["state"], life):
         return "timer_lost"
-    resume = life.step(OrderAction.RESUME, order["state"])
-    if resume is not None and resume.to_state == BEFORE and order["resumes_to"] not in states:
+    if _goes_back(order["state"], life) and not _can_return(order, before, life):
         return "return_lost"
     return None
+
+
+def _goes_back(state: str, life: Lifecycle) -> bool:
+    return any(step.to_state == BEFORE for step in life.steps_from(state))
+
+
+def _can_return(order: Any, before: Lifecycle, life: Lifecycle) -> bool:
+    """To a state that means what it meant: what the order has with it fits the stage it was in."""
+    back = order["resumes_to"]
+    stages = {state.id: state.stage for state in life.states}
+    was = {state.id: state.stage for state in before.states}
+    return back in came_from(life, order["state"]) and stages[back] == was.get(back)
 
 
 def _can_come_by_itself(action: str, state: str, life: Lifecycle) -> bool:
@@ -81,7 +99,7 @@ def _told(stuck: Iterable[tuple[tuple[str, str], list[str]]]) -> list[dict[str, 
 
 
 _RUNNING = """
-SELECT id, order_number(number) AS number, state, stage, timer_action, resumes_to FROM orders
+SELECT id, order_number(number) AS number, state, stage, lifecycle_version, timer_action, resumes_to FROM orders
 WHERE tenant_id = $1 AND kind = ANY ($2) AND stage <> 'done' AND lifecycle_version <> $3
 ORDER BY id FOR NO KEY UPDATE
 """

@@ -33,7 +33,7 @@ class WaitingOrder:
     hops: int
     helpers_wanted: int
     is_new_resident: bool
-    """Nothing was ever done for whoever needs it."""
+    """Nothing was ever done for whoever needs it, or nobody is to know whether it was."""
     need: OrderNeed
 
 
@@ -88,6 +88,7 @@ def _waiting(row: Any, now: datetime) -> WaitingOrder:
         place=_point(row),
         needed_skills=frozenset(row["needed_skills"]),
         useful_skills=frozenset(row["useful_skills"]),
+        is_anonymous=row["is_anonymous"],
     )
     return WaitingOrder(
         id=row["id"], number=row["number"], version=row["version"], stage=row["stage"], area_id=row["area_id"],
@@ -122,7 +123,8 @@ def _point(row: Any) -> Point | None:
 
 _ORDERS = """
 SELECT o.id, order_number(o.number) AS number, o.version, o.stage, o.area_id, o.assignee_id, o.is_escalated, o.hops,
-    o.helpers_wanted, o.kind, o.priority, o.resident_id, o.wanted_from, o.wanted_until, o.lng, o.lat, a.ancestor_ids,
+    o.helpers_wanted, o.kind, o.priority, o.is_anonymous, o.resident_id, o.wanted_from, o.wanted_until,
+    o.lng, o.lat, a.ancestor_ids,
     ARRAY(
         SELECT m.resident_id FROM household_members m WHERE m.tenant_id = $1 AND m.household_id = o.household_id
     ) AS household,
@@ -132,7 +134,7 @@ SELECT o.id, order_number(o.number) AS number, o.version, o.stage, o.area_id, o.
     ARRAY(
         SELECT s.skill FROM order_kind_skills s WHERE s.tenant_id = $1 AND s.order_kind = o.kind AND NOT s.is_needed
     ) AS useful_skills,
-    NOT EXISTS (
+    o.is_anonymous OR NOT EXISTS (
         SELECT FROM orders p
         WHERE p.tenant_id = $1 AND p.resident_id = o.resident_id AND p.completed_at IS NOT NULL AND p.id <> o.id
     ) AS is_new_resident

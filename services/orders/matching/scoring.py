@@ -84,6 +84,8 @@ class OrderNeed:
     place: Point | None = None
     needed_skills: frozenset[str] = frozenset()
     useful_skills: frozenset[str] = frozenset()
+    is_anonymous: bool = False
+    """Neither a score nor a reason may tell whose need it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +155,13 @@ def distance_metres(one: Point, other: Point) -> float:
 
 
 def unfitness(need: OrderNeed, helper: Candidate) -> Unfit | None:
-    """The first reason why the helper cannot be proposed for the order, or None."""
+    """The first reason why the helper cannot be proposed for the order, or None.
+
+    Whose anonymous need it is does not serve there, like others: their own need would name them.
+    """
     unfit = next((unfit for unfit, holds in _FILTERS.items() if holds(need, helper)), None)
+    if unfit == Unfit.OWN_NEED and need.is_anonymous:
+        return Unfit.NOT_SERVING
     return unfit or _UNPRESENT.get(helper.availability.presence(need.wanted))
 
 
@@ -254,7 +261,7 @@ def _familiarity(need: OrderNeed, helper: Candidate) -> int:
 
 
 def _knows(need: OrderNeed, helper: Candidate) -> bool:
-    return not helper.known_residents.isdisjoint(need.household | {need.resident_id})
+    return not need.is_anonymous and not helper.known_residents.isdisjoint(need.household | {need.resident_id})
 
 
 def _distance_text(metres: float | None) -> str:

@@ -210,15 +210,30 @@ async def read_order(
     return msgspec.json.encode(body)
 
 
-_HISTORY = """
-SELECT h.sequence, h.action, h.from_state, h.to_state,
-    CASE WHEN NOT (o.is_anonymous AND h.actor_id = o.placed_by) THEN h.actor_id END AS actor_id,
-    CASE WHEN NOT (o.is_anonymous AND h.actor_id = o.placed_by) THEN c.name END AS actor_name, h.at, h.note, h.details
+def is_unnamed(account: str) -> str:
+    """In a query over `orders o`: whether the order keeps to itself that it was this account (the name of a column).
+
+    Of an anonymous order that is the resident, and whoever placed it for them, if not as staff: who was family then may
+    have moved out since.
+    """
+    return f"""(o.is_anonymous AND (
+        EXISTS (
+            SELECT FROM residents r
+            WHERE r.tenant_id = o.tenant_id AND r.id = o.resident_id AND r.account_id = {account}
+        ) OR {account} = o.placed_by AND (
+            order_placer_is_family(o)
+            OR NOT EXISTS (SELECT FROM grants g WHERE g.tenant_id = o.tenant_id AND g.account_id = o.placed_by)
+        )
+    ))"""  # noqa: S608 (put together from our own literals)
+
+
+_HISTORY = f"""
+SELECT h.sequence, h.action, h.from_state, h.to_state, c.id AS actor_id, c.name AS actor_name, h.at, h.note, h.details
 FROM order_history h
 JOIN orders o ON o.tenant_id = h.tenant_id AND o.id = h.order_id
-LEFT JOIN accounts c ON c.id = h.actor_id
+LEFT JOIN accounts c ON c.id = h.actor_id AND NOT {is_unnamed("h.actor_id")}
 WHERE h.tenant_id = $1 AND h.order_id = $2 ORDER BY h.sequence
-"""
+"""  # noqa: S608 (put together from our own literals)
 _FILES = """
 SELECT f.id, t.purpose, f.media_type
 FROM order_files t JOIN files f ON f.tenant_id = t.tenant_id AND f.id = t.file_id

@@ -5,7 +5,7 @@ Days and times of day are those of Asia/Shanghai.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
@@ -91,6 +91,8 @@ class Occurrence:
     """The name of the holiday its day is, whatever that does."""
     joins: date | None = None
     """With SAME_DAY: the occurrence it is one with."""
+    joined: tuple[date, ...] = ()
+    """The occurrences that are one with it."""
 
 
 @dataclass(frozen=True)
@@ -182,10 +184,10 @@ def _settled(wanted: Iterable[Occurrence]) -> list[Occurrence]:
             by_day[one.slot.on].append(one)
     for rivals in by_day.values():
         first, *others = sorted(rivals, key=_precedence)
-        settled.append(first)
-        for other in others:
-            is_made = other.why == Why.KEPT
-            settled.append(other if is_made else Occurrence(other.on, None, Why.SAME_DAY, other.holiday, first.on))
+        joining = [other for other in others if other.why != Why.KEPT]
+        settled.append(replace(first, joined=tuple(other.on for other in joining)))
+        settled.extend(other for other in others if other.why == Why.KEPT)
+        settled.extend(Occurrence(other.on, None, Why.SAME_DAY, other.holiday, first.on) for other in joining)
     return settled
 
 

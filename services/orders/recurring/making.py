@@ -3,7 +3,7 @@
 Everything here runs in a transaction that holds the recurring order's lock, and commits nothing.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -26,6 +26,8 @@ from services.orders.recurring.records import LOOKED_BACK, Arrangement, StoredOc
 
 RETRIED_AFTER = timedelta(minutes=15)
 """How soon an order that could not be made is tried again."""
+MOST_CHARACTERS = 2000
+"""Of a description."""
 NEAR = timedelta(days=2)
 LOOKED_AFTER = timedelta(hours=1)
 """How often it is looked whether the helper of an order that is near can still come."""
@@ -99,9 +101,7 @@ async def _make(turn: Turn, arrangement: Arrangement, one: Occurrence, slot: Slo
     outcome = OccurrenceOutcome.MADE if slot == _as_ruled(arrangement, one.on) else OccurrenceOutcome.MOVED
     try:
         async with savepoint(turn.connection):
-            await call(
-                turn.connection, turn.tenant_id, "order_put", _placement(turn, arrangement, order_id, one.on, slot)
-            )
+            await call(turn.connection, turn.tenant_id, "order_put", _placement(turn, arrangement, order_id, one, slot))
             await _record(turn, arrangement, one.on, slot, outcome, one.why, order_id)
             await _let_clocks_wait(turn, arrangement, order_id, slot)
             await _give(turn, _need(arrangement, order_id, slot), is_new=True)
@@ -115,10 +115,11 @@ def _as_ruled(arrangement: Arrangement, on: date) -> Slot:
     return Slot(on, arrangement.series.starts, arrangement.series.ends)
 
 
-def _placement(turn: Turn, arrangement: Arrangement, order_id: UUID, on: date, slot: Slot) -> dict[str, Any]:
+def _placement(turn: Turn, arrangement: Arrangement, order_id: UUID, one: Occurrence, slot: Slot) -> dict[str, Any]:
     row = arrangement.row
     return {
         **template(row),
+        "description": described(row["description"], one.joined),
         "account": row["placed_by"],
         "is_system": True,  # who arranged it was entitled to
         "now": turn.now,
@@ -128,8 +129,17 @@ def _placement(turn: Turn, arrangement: Arrangement, order_id: UUID, on: date, s
         "wanted_from": slot.begins_at,
         "wanted_until": slot.ends_at,
         "recurring_order_id": arrangement.id,
-        "occurrence_on": on,
+        "occurrence_on": one.on,
     }
+
+
+def described(words: str, joined: Sequence[date]) -> str:
+    """With the days of the occurrences that are done along with it, so that everybody who reads it knows."""
+    if not joined:
+        return words
+    days = "、".join(f"{day.month}月{day.day}日" for day in joined)
+    added = f"（含{days}的{'一次' if len(joined) == 1 else '各一次'}）"
+    return words[: MOST_CHARACTERS - len(added)] + added
 
 
 def template(row: Any) -> dict[str, Any]:

@@ -1,19 +1,31 @@
 """Loading lives of orders: who may, by which version orders live, and when running ones come along."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from services.chassis import clock
+from services.chassis.database import Database
+from services.chassis.settings import Settings
 from services.orders.lifecycles import queries
+from services.orders.lifecycles.actions import lock_lives
 from services.orders.lifecycles.definition import Lifecycle
 from services.orders.lifecycles.queries import standard_row
 from services.orders.lifecycles.standard import STANDARD
 from tests.world import World
 
 Definition = dict[str, Any]
+
+
+@pytest.fixture
+async def orders_database(settings: Settings) -> AsyncIterator[Database]:
+    database = Database(settings.database_url, service="orders", pool_size=2)
+    await database.open()
+    yield database
+    await database.close()
 
 
 def standard(change: Callable[[Definition], Any] = lambda _: None) -> Definition:
@@ -185,7 +197,7 @@ async def test_a_life_with_faults_is_refused_with_all_of_them(world: World) -> N
     places = {(one["place"], one["fault"]) for one in refused["faults"]}
     assert {("transitions[0].to_state", "unknown_state"), ("transitions[1].who[0]", "unknown_predicate")} <= places
     assert all(one["zh"] and one["en"] for one in refused["faults"])
-    checked = await world.zhang.post("/v1/lifecycles/check", {"definition": standard(break_twice)})
+    checked = await world.district_admin.post("/v1/lifecycles/check", {"definition": standard(break_twice)})
     assert (checked.json()["faults"], checked.json()["svg"]) == (refused["faults"], None)
     assert (
         await world.fetch_value("SELECT max(version) FROM order_lifecycles WHERE tenant_id = $1", world.tenant_id) == 1
@@ -198,7 +210,7 @@ async def test_a_definition_of_no_form_names_the_field(world: World) -> None:
 
 
 async def test_a_check_loads_nothing_and_shows_the_picture(world: World) -> None:
-    checked = (await world.zhang.post("/v1/lifecycles/check", {"definition": unshelvable()})).json()
+    checked = (await world.district_admin.post("/v1/lifecycles/check", {"definition": unshelvable()})).json()
     assert checked["faults"] == []
     assert ET.fromstring(checked["svg"]).tag.endswith("svg")
     assert "s_shelved" not in checked["mermaid"]
@@ -274,3 +286,68 @@ def test_the_first_version_of_a_district_is_the_standard() -> None:
     row = standard_row(clock.now())
     assert Lifecycle.model_validate(row["definition"]) == STANDARD
     assert (row["version"], row["compiled"]["initial"]) == (1, "placed")
+
+
+@pytest.mark.parametrize("by", ["zhang", "dispatcher", "community_admin", "member"])
+async def test_who_could_not_load_it_has_nothing_checked(world: World, by: str) -> None:
+    answer = await world.people[by].post("/v1/lifecycles/check", {"definition": standard()})
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+
+
+def _done_first(changed: Definition) -> None:
+    """`triaged` is the name of what is done and waits to be checked; what was called so waits."""
+    swapped = {"triaged": "waiting", "completed": "triaged"}
+    for one in changed["states"]:
+        one["id"] = swapped.get(one["id"], one["id"])
+    for one in changed["transitions"]:
+        one["from_states"] = [swapped.get(name, name) for name in one["from_states"]]
+        one["to_state"] = swapped.get(one["to_state"], one["to_state"])
+
+
+def _shelved_only_in_work(changed: Definition) -> None:
+    """Nothing that waits to be dispatched is shelved any more."""
+    for one in changed["transitions"]:
+        if one["action"] == "shelve":
+            one["from_states"] = [name for name in one["from_states"] if name != "triaged"]
+
+
+@pytest.mark.parametrize("change", [_done_first, _shelved_only_in_work])
+async def test_a_shelved_order_comes_along_only_where_it_can_return_as_it_left(
+    world: World, change: Callable[[Definition], Any]
+) -> None:
+    order = await world.order()
+    await world.act(order["id"], "dispatcher", "triage")
+    await world.act(order["id"], "dispatcher", "shelve", {"reason": "等待配件"})
+    refused = await load(world, standard(change), applies_to_running=True)
+    assert (refused.get("code"), [(one["state"], one["reason"]) for one in refused["states"]]) == (
+        "orders_stuck", [("shelved", "return_lost")]
+    )  # fmt: skip
+
+
+async def test_a_shelved_order_comes_along_where_it_can_return(world: World) -> None:
+    order = await world.order()
+    await world.act(order["id"], "dispatcher", "triage")
+    await world.act(order["id"], "dispatcher", "shelve", {"reason": "等待配件"})
+    assert (await load(world, applies_to_running=True))["orders_moved"] == 1
+    assert (await world.act(order["id"], "dispatcher", "resume"))["state"] == "triaged"
+
+
+async def test_a_kind_added_while_a_life_is_loaded_lives_by_the_new_one(
+    world: World, orders_database: Database
+) -> None:
+    async with orders_database.hot_transaction(world.tenant_id) as connection:
+        await lock_lives(connection, world.tenant_id)
+        adding = asyncio.create_task(
+            world.district_admin.post(
+                "/v1/order-kinds", {"id": "corridor_light", "name": "楼道照明", "category": "公共设施", "questions": []}
+            )
+        )
+        done, _ = await asyncio.wait([adding], timeout=0.3)
+        assert not done, "it waits"
+        await connection.execute(
+            "INSERT INTO order_lifecycles (tenant_id, version, definition, compiled, note, recorded_at)"
+            " SELECT tenant_id, 2, definition, compiled, '', now() FROM order_lifecycles WHERE tenant_id = $1",
+            world.tenant_id,
+        )
+    assert (await adding).status_code == 201
+    assert (await versions_of_kinds(world))["corridor_light"] == 2

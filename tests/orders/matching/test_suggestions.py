@@ -2,9 +2,11 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from models.identity import Role
 from services.chassis import clock
 from services.chassis.database import Database
 from services.chassis.schemas import new_id
@@ -17,6 +19,7 @@ from tests.orders.matching.conftest import (
     left_out,
     names,
     offers,
+    plan,
     put,
     said,
     suggested,
@@ -212,3 +215,43 @@ async def test_one_statement_for_all_helpers_there_are(world: World, orders_data
     assert len(helpers) == 500
     assert world.grid_worker.account_id in {one.account_id for one in helpers}, "who serves the smallest area is in"
     assert len((await suggested(world, order["id"]))["items"]) == 20
+
+
+async def _anonymous(world: World) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Of a volunteer whose home the member knows: an order with a name, and one without."""
+    await world.connection.execute(
+        "UPDATE order_kinds SET allows_anonymous = true WHERE tenant_id = $1", world.tenant_id
+    )
+    await world.add_person("helping", "邓志愿", roles={Role.VOLUNTEER: "community"}, home="1单元101")
+    before = await world.order(by="helping")
+    await world.act(before["id"], "dispatcher", "dispatch", {"assignee_id": str(world.member.account_id)})
+    await world.act(before["id"], "member", "accept")
+    await world.act(before["id"], "member", "complete", {"note": "已送到"})
+    return await triaged(world, by="helping"), await triaged(world, by="helping", is_anonymous=True)
+
+
+async def test_for_an_anonymous_order_nothing_tells_who_knows_the_home_or_whose_it_is(world: World) -> None:
+    named, unnamed = [await suggested(world, order["id"]) for order in await _anonymous(world)]
+    told = [{one["name"]: one["reasons"][-1]["text"] for one in found["items"]}["陈志强"] for found in (named, unnamed)]
+    assert told == ["曾为此户服务", "办过同类订单"]
+    assert [left_out(found) for found in (named, unnamed)] == [{"own_need": 1}, {"not_serving": 1}]
+
+
+async def test_a_plan_does_not_tell_whose_anonymous_order_is_left_over(world: World) -> None:
+    _, unnamed = await _anonymous(world)
+    await world.connection.execute(
+        "UPDATE grants SET valid_to = now() WHERE tenant_id = $1 AND account_id <> $2 AND role IN"
+        " ('member', 'volunteer', 'grid_worker', 'property_company')",
+        world.tenant_id, world.helping.account_id,
+    )  # fmt: skip
+    made = await plan(world, order_ids=[unnamed["id"]])
+    assert [one["reason"] for one in made["left_over"][0]["left_out"]] == ["not_serving"]
+
+
+async def test_automatic_dispatch_does_not_tell_whether_an_anonymous_resident_is_known(world: World) -> None:
+    named, unnamed = await _anonymous(world)
+    async with world.connection.transaction():
+        await world.connection.execute(f"SET LOCAL linli.tenant = '{world.tenant_id}'")
+        ids = [UUID(named["id"]), UUID(unnamed["id"])]
+        waiting = await load_waiting(world.connection, world.tenant_id, ids, clock.now())
+    assert [one.is_new_resident for one in waiting] == [False, True]

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from services.chassis import clock
 from services.orders.lifecycles.standard import STANDARD
 from tests.journeys.test_main_job import points_of, points_reach
@@ -137,3 +139,29 @@ async def test_shelved_until_a_day_it_resumes_by_itself(world: World, after: Lat
     await after(days=5.1)
     resumed = (await world.dispatcher.get(f"/v1/orders/{order['id']}")).json()
     assert (resumed["state"], resumed["is_in_pool"]) == ("dispatched", True)
+
+
+async def test_an_order_whose_step_fails_is_put_off_and_stops_no_other(
+    world: World, after: Later, caplog: pytest.LogCaptureFixture
+) -> None:
+    until = (clock.now() + timedelta(days=1)).isoformat()
+    orders = [await world.order() for _ in range(3)]
+    for order in orders:
+        await world.act(order["id"], "dispatcher", "triage")
+        await world.act(order["id"], "dispatcher", "shelve", {"reason": "等待配件", "until": until})
+    broken = orders[0]["id"]
+    await world.connection.execute("UPDATE orders SET resumes_to = 'merged' WHERE id = $1", broken)
+    before = clock.now() + timedelta(days=2)
+    await after(days=2)
+    rows = {
+        str(row["id"]): row
+        for row in await world.fetch("SELECT id, state, timer_at, timer_action, version FROM orders ORDER BY number")
+    }
+    assert [rows[order["id"]]["state"] for order in orders] == ["shelved", "triaged", "triaged"]
+    assert (rows[broken]["timer_action"], rows[broken]["version"]) == ("resume", 3)
+    assert timedelta(minutes=14) < rows[broken]["timer_at"] - before < timedelta(minutes=17)
+    assert "CheckViolationError" in caplog.text
+    assert await actions_of(world, broken) == ["place", "triage", "shelve"]
+    await world.connection.execute("UPDATE orders SET resumes_to = 'triaged' WHERE id = $1", broken)
+    await after(days=2, minutes=20)
+    assert await world.fetch_value("SELECT state FROM orders WHERE id = $1", broken) == "triaged"

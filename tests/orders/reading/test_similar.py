@@ -116,3 +116,18 @@ async def test_where_nobody_knows_the_place(world: World) -> None:
     assert (wide.status_code, wide.json()["code"]) == (422, "place_needed")
     unknown = await world.zhang.get("/v1/orders/similar", text="灯不亮", area_id=str(UUID(int=7)))
     assert unknown.status_code == 404
+
+
+async def test_what_one_of_the_household_asked_without_a_name_is_shown_to_nobody_else_there(world: World) -> None:
+    await world.connection.execute(
+        "UPDATE order_kinds SET allows_anonymous = true WHERE tenant_id = $1", world.tenant_id
+    )
+    text = "家里有人吵架，请帮忙调解"
+    for is_anonymous in (True, False):
+        await world.order(by="daughter", description=text, is_anonymous=is_anonymous)
+    query = {"kind": "buy_medicine", "text": text, "area_id": str(world.areas["compound"])}
+    seen = {
+        who: len((await world.people[who].get("/v1/orders/similar", **query)).json()["items"])
+        for who in ("daughter", "zhang", "dispatcher")
+    }
+    assert seen == {"daughter": 2, "zhang": 1, "dispatcher": 2}

@@ -104,8 +104,9 @@ async def coming(world: World, recurring_order_id: str, by: str = "zhang", **que
 async def orders_of(world: World, recurring_order_id: str) -> list[dict[str, Any]]:
     """By the day they are wanted; `day` and `hour` in Shanghai."""
     rows = await world.fetch(
-        "SELECT id, state, occurrence_on, assignee_id, is_in_pool, wanted_from AT TIME ZONE 'Asia/Shanghai' AS wanted,"
-        " wanted_until - wanted_from AS lasts FROM orders WHERE recurring_order_id = $1 ORDER BY wanted_from, number",
+        "SELECT id, state, description, occurrence_on, assignee_id, is_in_pool,"
+        " wanted_from AT TIME ZONE 'Asia/Shanghai' AS wanted, wanted_until - wanted_from AS lasts"
+        " FROM orders WHERE recurring_order_id = $1 ORDER BY wanted_from, number",
         UUID(recurring_order_id),
     )
     return [

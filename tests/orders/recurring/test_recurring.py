@@ -1,12 +1,13 @@
 """Recurring orders over the API: arranged, made ahead, changed from now on, ended."""
 
 import json
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from services.orders.recurring.making import described
 from tests.orders.clocks.conftest import moment
 from tests.orders.recurring.conftest import (
     MONDAYS,
@@ -374,3 +375,24 @@ async def test_a_rule_that_runs_out_ends_it(world: World, keep: Keep) -> None:
             "ended", "run_out", None,
         )  # fmt: skip
         assert await keep() == 0
+
+
+async def test_of_two_that_become_one_the_order_says_so(world: World, keep: Keep) -> None:
+    """Both Mondays of 春节 are done on the working Saturday before it, though the second lies beyond the horizon."""
+    with at("2026-02-06T09:00"):
+        await anew(world)
+        recurring = await arrange(world, holiday_policy="before", horizon_days=9)
+        await keep()
+        made = await orders_of(world, recurring["id"])
+        assert [(order["day"], order["description"]) for order in made] == [
+            ("2026-02-09", "代购一周降压药"), ("2026-02-14", "代购一周降压药（含2月23日的一次）"),
+        ]  # fmt: skip
+        shown = {one["occurrence_on"]: one["joins"] for one in await coming(world, recurring["id"], count=3)}
+    assert shown == {"2026-02-09": None, "2026-02-16": None, "2026-02-23": "2026-02-16"}
+
+
+def test_days_fit_into_the_longest_description() -> None:
+    days = [date(2026, 10, day) for day in range(1, 8)]
+    words = described("药" * 2000, days)
+    assert len(words) == 2000
+    assert words.endswith("药（含10月1日、10月2日、10月3日、10月4日、10月5日、10月6日、10月7日的各一次）")
