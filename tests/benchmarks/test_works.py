@@ -10,35 +10,16 @@ import pytest
 from benchmarks.district import District
 from benchmarks.limit import LimitProgram
 from benchmarks.load import at_full_rate
+from benchmarks.measuring import all_works
 from benchmarks.servers import Server, Setup, serving
-from benchmarks.works.accept import AcceptOrder
-from benchmarks.works.award import AwardFromOne, AwardPoints
-from benchmarks.works.hold import HoldPoints, PostHold
-from benchmarks.works.list_orders import ListOrders
-from benchmarks.works.locate import LocatePoint
-from benchmarks.works.place import PlaceOrder
-from benchmarks.works.statement import ReadStatement
+from benchmarks.works.steps import claim_order
 from benchmarks.works.work import Work
 from tests.conftest import TestServer, signing_key
 
 REQUESTS = 60
 KEY = signing_key("benchmarks")
 
-works = pytest.mark.parametrize(
-    "work",
-    [
-        AcceptOrder(),
-        PlaceOrder(),
-        ListOrders(),
-        AwardPoints(),
-        AwardFromOne(),
-        HoldPoints(),
-        PostHold(),
-        ReadStatement(),
-        LocatePoint(),
-    ],
-    ids=lambda work: work.name,
-)
+works = pytest.mark.parametrize("work", all_works(), ids=lambda work: work.name)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +69,7 @@ async def test_limit(work: Work, district: District, url: str, monkeypatch: pyte
 
 
 async def test_what_was_done_is_forgotten(district: District) -> None:
-    work = AcceptOrder()
+    work = claim_order()
     await work.prepare(district, 5)
     assert await district.new_orders() == 5
     await district.forget_new_orders()
