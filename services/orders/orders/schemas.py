@@ -67,11 +67,10 @@ class OrderAmendment(OrderStep):
 
 
 class DispatchMode(StrEnum):
-    """How it was decided who gets an order."""
+    """How a person decided who gets an order. The system's own decisions stand in the history as `automatic`."""
 
     MANUAL = "manual"
     SUGGESTED = "suggested"
-    AUTOMATIC = "automatic"
 
 
 class OrderDispatch(OrderStep):

@@ -270,3 +270,9 @@ async def test_a_helper_does_not_verify_the_work(world: World) -> None:
     assert (answer.status_code, answer.json()["code"]) == (409, "own_work")
     assert "verify" not in (await both.get(f"/v1/orders/{order_id}")).json()["available_actions"]
     await world.act(order_id, "dispatcher", "verify")
+
+
+async def test_nobody_passes_their_own_decision_off_as_the_systems(world: World) -> None:
+    order = await world.order()
+    answer = await world.dispatcher.post(f"/v1/orders/{order['id']}/dispatch", {"mode": "automatic"})
+    assert answer.status_code == 422
