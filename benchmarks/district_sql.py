@@ -266,7 +266,7 @@ SELECT '{DISTRICT}', {_id(Family.PAST_ORDER, "n")}, kind, state, {_STAGE}, 1, {_
     CASE WHEN n % {RESIDENTS} < {PEOPLE} THEN {_PERSON} ELSE {_DISPATCHER} END, {_came_to("accept", _HELPER)},
     state = 'dispatched', {_DESCRIPTION}, '张德' || n % {RESIDENTS},
     '138' || lpad((n % {RESIDENTS})::text, 8, '0'), '万隆一品小区' || n % {BUILDINGS} || '栋2单元502',
-    CASE WHEN n % 4 = 0 THEN 'community' ELSE 'private' END,
+    CASE WHEN n / {COMMUNITIES} % 4 = 0 THEN 'community' ELSE 'private' END,
     CASE WHEN {_HAS_POINT} THEN 114.6 + n % 100 * 0.001 END,
     CASE WHEN {_HAS_POINT} THEN 23.7 + n / 100 % 100 * 0.001 END,
     placed_at, {_minutes_later("triage", 5)}, {_minutes_later("dispatch", 10)}, {_minutes_later("accept", 15)},

@@ -29,7 +29,7 @@ from benchmarks.works.reading import (
     search_rare,
 )
 from benchmarks.works.statement import ReadStatement
-from benchmarks.works.steps import accept_order, claim_order, triage_order
+from benchmarks.works.steps import accept_order, claim_order, dispatch_order, triage_order
 from benchmarks.works.work import Work
 
 WARM_UP_REQUESTS = 400
@@ -170,6 +170,7 @@ def all_works() -> list[Work]:
     return [
         PlaceOrder(),
         triage_order(),
+        dispatch_order(),
         claim_order(),
         accept_order(),
         list_orders(),

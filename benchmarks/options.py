@@ -4,8 +4,9 @@ import argparse
 from dataclasses import dataclass
 
 NAMES = (
-    *("place", "triage", "claim", "accept", "list", "board", "map", "search", "search-rare", "similar", "home"),
-    *("home-staff", "ledger", "ledger-hot", "hold", "hold-post", "statement", "locate"),
+    *("place", "triage", "dispatch", "claim", "accept"),
+    *("list", "board", "map", "search", "search-rare", "similar", "home", "home-staff"),
+    *("ledger", "ledger-hot", "hold", "hold-post", "statement", "locate"),
 )
 ONE_BY_ONE_CLIENTS = 8
 """As many as a service serves without batching (services.chassis.commands.ALONE)."""

@@ -1,4 +1,7 @@
-"""Steps of orders: triage, claim from the pool, accept what one was sent. Every request takes another order."""
+"""Steps of orders: triage, dispatch into the pool, claim from it, accept what one was sent.
+
+Every request takes another order.
+"""
 
 from collections.abc import Iterator
 from uuid import UUID
@@ -22,7 +25,7 @@ from benchmarks.works.work import ONCE, Overheard, caller_of, command_call
 from models.identity import Role
 from models.orders import OrderAction
 from services.orders.orders.actions import OrderCommands, OrderSteps
-from services.orders.orders.schemas import OrderAmendment, OrderStep
+from services.orders.orders.schemas import OrderAmendment, OrderDispatch, OrderStep
 
 
 class StepOrder:
@@ -58,6 +61,8 @@ class StepOrder:
         steps = OrderSteps(_commands(advance), caller_of(person, self._role, resident_id=resident_id), ONCE, order_id)
         if self._action is OrderAction.TRIAGE:
             await steps.triage(OrderAmendment())
+        elif self._action is OrderAction.DISPATCH:
+            await steps.dispatch(OrderDispatch())
         else:
             await steps.plainly(self._action, OrderStep())
         account = numbered_sql(Family.ACCOUNT, f"{FIRST_DISPATCHER} + :n % {COMMUNITIES}")
@@ -98,6 +103,11 @@ _FIRST_RESIDENT: UUID = numbered_id(Family.RESIDENT, 0)
 def triage_order() -> StepOrder:
     """A dispatcher takes up what was placed."""
     return StepOrder("triage", OrderAction.TRIAGE, Role.DISPATCHER, waits_in="placed")
+
+
+def dispatch_order() -> StepOrder:
+    """A dispatcher offers it to the helpers of the community."""
+    return StepOrder("dispatch", OrderAction.DISPATCH, Role.DISPATCHER, waits_in="triaged")
 
 
 def claim_order() -> StepOrder:
