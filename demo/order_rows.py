@@ -128,7 +128,7 @@ def _history_rows(order: PastOrder, numbers: Mapping[UUID, int]) -> Iterator[Row
             "actor_id": step.actor_id,
             "at": step.at,
             "note": _note(order, step, numbers),
-            "details": step.details,
+            "details": {**step.details, **order.standing.noted.get(step.at, {})},
         }
         from_state = to_state
 

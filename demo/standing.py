@@ -65,6 +65,8 @@ class Standing:
     stars: int | None = None
     solved: bool | None = None
     rating_comment: str | None = None
+    noted: dict[datetime, dict[str, Any]] = field(default_factory=dict)
+    """What the history says of a step besides what the step brought with it."""
 
     @property
     def stage(self) -> OrderStage:
@@ -85,6 +87,8 @@ class Standing:
             self.closed_at = step.at
         if STANDARD.state(self.state).pauses and not STANDARD.state(state_before).pauses:
             self.resumes_to = state_before
+        if step.action is A.ACCEPT and was_in_pool:
+            self.noted[step.at] = {"claimed": True}
         self._write(step)
         self._open_or_leave_the_pool()
         if moves:
@@ -125,8 +129,10 @@ class Standing:
         self.hops += 1
         self.is_escalated = self.hops >= STANDARD.limits.hops
 
-    def _lapse(self, _: Step) -> None:
+    def _lapse(self, step: Step) -> None:
+        self.noted[step.at] = {"from_id": str(self.assignee_id)}
         self.assignee_id = self.accepted_at = None
+        self.hops += 1
 
     def _join(self, _: Step) -> None:
         self.helping += 1
@@ -136,8 +142,9 @@ class Standing:
 
     def _redo(self, _: Step) -> None:
         self.redos += 1
-        self.is_escalated = False
+        self.is_escalated = self.is_merged = False
         self.started_at = self.completed_at = self.verified_at = None
+        self.rated_at = self.stars = self.solved = self.rating_comment = None
 
     def _merge(self, _: Step) -> None:
         self.is_merged = True
@@ -148,16 +155,15 @@ class Standing:
         self.stars, self.solved = step.details["stars"], step.details["solved"]
         is_redone = not self.solved and self.redos < STANDARD.limits.redos
         self.is_escalated = not self.solved and not is_redone
-        if not is_redone and self.rewarded_at is None:
+        if not is_redone and not self.is_merged:
             self.rewarded_at = step.at
 
     def _follow(self, step: Step) -> None:
-        """It shares what was done for the main order, which is rewarded there."""
+        """It shares what was done for the main order; what was written about the other home stays there."""
         assert self.main is not None
         for shared in ("assignee_id", "unit_id", "dispatched_at", "accepted_at", "started_at", "completed_at"):
             setattr(self, shared, getattr(self.main, shared))
-        self.completion_note = self.main.completion_note
-        self.verified_at = self.rewarded_at = step.at
+        self.verified_at = self.main.verified_at
 
     def _open_or_leave_the_pool(self) -> None:
         is_open = self.stage is OrderStage.HANDLE and self.unit_id is None and not STANDARD.state(self.state).pauses
@@ -170,7 +176,7 @@ class Standing:
             self.timer_action, self.timer_at = A.LAPSE, max(step.at, self.wanted_from or step.at) + LEASE
         elif step.action is A.SHELVE and "until" in step.details:
             self.timer_action, self.timer_at = A.RESUME, datetime.fromisoformat(step.details["until"])
-        elif (silent := silent_step(self.state)) is not None:
+        elif (silent := silent_step(self.state)) is not None and not self.is_escalated:
             self.timer_action, self.timer_at = silent[0], step.at + silent[1]
 
 

@@ -23,7 +23,9 @@ BEGIN
         CASE WHEN p_ancestors && p_senior_areas THEN 'is_senior' END
     ], NULL);
     IF o.unit_id IS NOT NULL THEN
-        SELECT m.is_leader INTO v_leads FROM unit_members m
+        SELECT m.is_leader INTO v_leads
+        FROM unit_members m
+        JOIN units u ON u.tenant_id = m.tenant_id AND u.id = m.unit_id AND u.is_active
         WHERE m.tenant_id = o.tenant_id AND m.unit_id = o.unit_id AND m.account_id = p_account
             AND m.since <= p_now AND (m.until IS NULL OR m.until > p_now);
         IF FOUND THEN

@@ -4,7 +4,7 @@ CREATE FUNCTION order_obstacle(
     o orders, p_limits jsonb, p_action text, p_needs jsonb, p_facts text[], p_account uuid, p_now timestamptz
 ) RETURNS text LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    IF p_action IN ('accept', 'join', 'take_over') AND 'is_requester' = ANY (p_facts) THEN
+    IF p_action IN ('accept', 'join', 'take_over') AND p_facts && ARRAY['is_requester', 'is_family_placer'] THEN
         RETURN 'own_need';
     END IF;
     IF p_needs ? 'second_person' AND (o.assignee_id = p_account OR o.helpers_wanted > 1 AND EXISTS (
@@ -18,6 +18,13 @@ BEGIN
                 o.is_in_pool AND 'is_server' = ANY (p_facts) OR 'is_unit_member' = ANY (p_facts)
             ) THEN
                 RETURN 'order_state_conflict';
+            END IF;
+            IF o.hops > 0 AND o.assignee_id IS NULL AND o.unit_id IS NULL AND EXISTS (
+                SELECT FROM order_history h
+                WHERE h.tenant_id = o.tenant_id AND h.order_id = o.id AND h.action = 'lapse'
+                    AND h.details->>'from_id' = p_account::text
+            ) THEN
+                RETURN 'claim_lapsed';
             END IF;
         WHEN 'join' THEN
             IF o.assignee_id = p_account OR 'is_assisting' = ANY (p_facts) THEN
@@ -36,8 +43,8 @@ BEGIN
             IF o.assignee_id = p_account AND o.accepted_at IS NOT NULL THEN
                 RETURN 'order_state_conflict';
             END IF;
-        WHEN 'dispatch' THEN
-            IF o.is_escalated AND NOT 'is_senior' = ANY (p_facts) THEN
+        WHEN 'dispatch', 'merge' THEN
+            IF (o.is_escalated OR o.hops >= (p_limits->>'hops')::int) AND NOT 'is_senior' = ANY (p_facts) THEN
                 RETURN 'senior_needed';
             END IF;
         WHEN 'transfer' THEN
@@ -46,6 +53,10 @@ BEGIN
             END IF;
         WHEN 'redo' THEN
             IF o.redos >= (p_limits->>'redos')::int AND NOT 'is_senior' = ANY (p_facts) THEN
+                RETURN 'senior_needed';
+            END IF;
+        WHEN 'close' THEN
+            IF o.is_escalated AND NOT 'is_senior' = ANY (p_facts) THEN
                 RETURN 'senior_needed';
             END IF;
         WHEN 'reopen' THEN

@@ -25,6 +25,7 @@ DECLARE
     v_resident_account uuid;
     v_timer jsonb;
     v_taken bigint;
+    v_tells boolean;
     v_details jsonb := '{}';
 BEGIN
     SELECT * INTO c FROM jsonb_to_record(p_command) AS x (
@@ -55,7 +56,9 @@ BEGIN
             'is_system', 'is_requester', 'is_family_placer', 'is_assignee', 'is_overseer', 'is_assisting',
             'is_unit_member', 'is_assisting_unit_member'
         ] OR 'is_server' = ANY (v_facts) AND (
-            o.is_in_pool OR c.action IN ('accept', 'join') AND o.stage = 'handle' AND o.dispatched_at IS NOT NULL
+            o.is_in_pool
+            OR c.action = 'join' AND o.stage = 'handle' AND o.helpers_wanted > 1 AND o.unit_id IS NULL
+            OR c.action = 'accept' AND o.stage = 'handle' AND order_was_claimed(o)
         )
     ) THEN
         RETURN QUERY SELECT 404::smallint, '{"code":"order_not_found"}';
@@ -129,6 +132,28 @@ BEGIN
                 v_code := 'kind_does_not_fit';
             END IF;
         END IF;
+        IF o.is_anonymous AND NOT v_kind.allows_anonymous THEN
+            v_code := 'kind_does_not_fit';
+        END IF;
+    END IF;
+    IF v_code IS NULL AND c.helpers_wanted < o.helpers_wanted THEN
+        SELECT GREATEST(1 + count(*) FILTER (WHERE h.left_at IS NULL), 1 + LEAST(count(*), 1)) INTO v_taken
+        FROM order_helpers h WHERE h.tenant_id = p_tenant AND h.order_id = o.id;
+        IF c.helpers_wanted < v_taken THEN
+            v_code := 'helpers_have_joined';
+        END IF;
+    END IF;
+    IF v_code IS NULL AND c.action = 'shelve' AND c.until <= c.now THEN
+        v_code := 'time_is_over';
+    END IF;
+    IF v_code IS NULL AND c.action = 'complete' AND c.helpers IS NOT NULL AND EXISTS (
+        SELECT FROM jsonb_to_recordset(c.helpers) AS x (account_id uuid)
+        WHERE NOT EXISTS (
+            SELECT FROM order_helpers h
+            WHERE h.tenant_id = p_tenant AND h.order_id = o.id AND h.account_id = x.account_id AND h.left_at IS NULL
+        )
+    ) THEN
+        v_code := 'unknown_helper';
     END IF;
     IF v_code IS NULL AND c.action = 'merge' THEN
         SELECT t.* INTO v_main FROM orders t WHERE t.tenant_id = p_tenant AND t.id = c.into_id;
@@ -137,7 +162,7 @@ BEGIN
             WHERE a.tenant_id = p_tenant AND a.id = v_main.area_id AND a.ancestor_ids && c.dispatch_areas
         ) THEN
             v_code := 'unknown_main_order';
-        ELSIF v_main.stage IN ('follow', 'close', 'done') THEN
+        ELSIF v_main.stage IN ('follow', 'close', 'done') OR v_main.merged_into IS NOT NULL THEN
             v_code := 'main_order_is_over';
         END IF;
     END IF;
@@ -146,7 +171,10 @@ BEGIN
     END IF;
     IF v_code IS NOT NULL THEN
         RETURN QUERY SELECT
-            CASE WHEN v_code IN ('own_need', 'kind_does_not_fit', 'main_order_is_over') THEN 409 ELSE 422 END::smallint,
+            CASE
+                WHEN v_code IN ('own_need', 'kind_does_not_fit', 'main_order_is_over', 'helpers_have_joined') THEN 409
+                ELSE 422
+            END::smallint,
             CASE WHEN v_code LIKE '{%' THEN v_code ELSE json_build_object('code', v_code)::text END;
         RETURN;
     END IF;
@@ -159,6 +187,10 @@ BEGIN
                 'unit_id', c.unit_id, 'assisting_unit_ids', to_jsonb(NULLIF(c.assisting_unit_ids, '{}')),
                 'helpers_wanted', c.helpers_wanted, 'mode', c.mode, 'why', c.why
             ));
+        WHEN 'accept' THEN
+            v_details := CASE WHEN o.is_in_pool AND o.assignee_id IS NULL THEN '{"claimed": true}' ELSE '{}' END;
+        WHEN 'lapse' THEN
+            v_details := jsonb_build_object('from_id', o.assignee_id);
         WHEN 'complete' THEN
             v_details := jsonb_strip_nulls(jsonb_build_object('minutes', c.minutes, 'helpers', c.helpers));
         WHEN 'rate' THEN
@@ -168,6 +200,7 @@ BEGIN
         WHEN 'triage', 'amend' THEN
             v_details := jsonb_strip_nulls(jsonb_build_object(
                 'kind', CASE WHEN c.kind <> o.kind THEN jsonb_build_array(o.kind, c.kind) END,
+                'answers', CASE WHEN c.kind <> o.kind THEN NULLIF(o.answers, '{}') END,
                 'priority', CASE WHEN c.priority <> o.priority THEN jsonb_build_array(o.priority, c.priority) END,
                 'visibility', CASE WHEN c.visibility <> o.visibility THEN jsonb_build_array(o.visibility, c.visibility) END,
                 'helpers_wanted', CASE WHEN c.helpers_wanted <> o.helpers_wanted
@@ -218,10 +251,13 @@ BEGIN
         WHEN 'triage', 'amend' THEN
             o.kind := COALESCE(v_kind.id, o.kind);
             o.lifecycle_version := COALESCE(v_kind.lifecycle_version, o.lifecycle_version);
-            o.form_version := CASE WHEN v_kind.id IS NULL THEN o.form_version END;
+            IF v_kind.id IS NOT NULL THEN  -- the other kind asks other questions; what was answered stays in the history
+                o.form_version := v_kind.form_version;
+                o.answers := '{}';
+            END IF;
             o.priority := COALESCE(c.priority, o.priority);
             o.visibility := COALESCE(c.visibility, o.visibility);
-            o.helpers_wanted := COALESCE(c.helpers_wanted, o.helpers_wanted);
+            o.helpers_wanted := COALESCE(c.helpers_wanted, GREATEST(o.helpers_wanted, v_kind.helpers_wanted));
             o.triaged_at := CASE WHEN c.action = 'triage' THEN c.now ELSE o.triaged_at END;
         WHEN 'resubmit' THEN
             o.description := COALESCE(c.description, o.description);
@@ -256,6 +292,7 @@ BEGIN
         WHEN 'lapse' THEN
             o.assignee_id := NULL;
             o.accepted_at := NULL;
+            o.hops := o.hops + 1;
         WHEN 'join' THEN
             INSERT INTO order_helpers (tenant_id, order_id, account_id, task, joined_at)
             VALUES (p_tenant, o.id, c.account, c.task, c.now)
@@ -280,6 +317,10 @@ BEGIN
             o.redos := o.redos + 1;
             o.is_escalated := false;
             o.merged_into := NULL;
+            o.rated_at := NULL;
+            o.stars := NULL;
+            o.solved := NULL;
+            o.rating_comment := NULL;
             o.started_at := NULL;
             o.completed_at := NULL;
             o.verified_at := NULL;
@@ -294,6 +335,10 @@ BEGIN
         WHEN 'reopen' THEN
             o.redos := o.redos + 1;
             o.merged_into := NULL;
+            o.rated_at := NULL;
+            o.stars := NULL;
+            o.solved := NULL;
+            o.rating_comment := NULL;
             o.is_escalated := o.redos > (v_life #>> '{limits,redos}')::int;
         WHEN 'cancel' THEN
             o.cancelled_at := c.now;
@@ -309,9 +354,7 @@ BEGIN
             o.accepted_at := v_main.accepted_at;
             o.started_at := v_main.started_at;
             o.completed_at := v_main.completed_at;
-            o.verified_at := c.now;
-            o.completion_note := v_main.completion_note;
-            o.rewarded_at := c.now;  -- the work is rewarded with the main order
+            o.verified_at := v_main.verified_at;  -- what was written about the other home stays there
         ELSE NULL;
     END CASE;
     IF o.stage <> 'handle' OR o.unit_id IS NOT NULL OR v_life #> ARRAY['states', o.state, 'pauses'] = 'true' THEN
@@ -320,7 +363,8 @@ BEGIN
         o.is_in_pool := o.assignee_id IS NULL;
     ELSE
         SELECT count(*) INTO v_taken FROM order_helpers h
-        WHERE h.tenant_id = p_tenant AND h.order_id = o.id AND h.left_at IS NULL;
+        WHERE h.tenant_id = p_tenant AND h.order_id = o.id AND h.left_at IS NULL
+            AND h.account_id IS DISTINCT FROM o.assignee_id;
         o.is_in_pool := o.assignee_id IS NULL OR v_taken < o.helpers_wanted - 1;
     END IF;
     IF v_moves THEN
@@ -335,11 +379,30 @@ BEGIN
         ELSIF c.action = 'shelve' AND c.until IS NOT NULL THEN
             o.timer_action := 'resume';
             o.timer_at := c.until;
+        ELSIF c.action = 'resume' AND v_life #> ARRAY['steps', 'lapse', o.state] IS NOT NULL AND order_was_claimed(o) THEN
+            o.timer_action := 'lapse';
+            o.timer_at := GREATEST(c.now, o.wanted_from)
+                + make_interval(mins => (v_life #>> '{limits,lease_minutes}')::int);
+        ELSIF o.is_escalated AND o.timer_action = 'close' THEN
+            o.timer_action := NULL;  -- a senior decides, not silence
+            o.timer_at := NULL;
         END IF;
     END IF;
-    IF c.action = 'rate' AND NOT v_redone AND o.rewarded_at IS NULL AND o.assignee_id IS NOT NULL
-        AND c.event_id IS NOT NULL THEN
+    IF o.helpers_wanted > 1 AND o.assignee_id IS DISTINCT FROM v_was.assignee_id THEN  -- nobody assists themselves
+        UPDATE order_helpers h SET left_at = c.now
+        WHERE h.tenant_id = p_tenant AND h.order_id = o.id AND h.account_id = o.assignee_id AND h.left_at IS NULL;
+    END IF;
+    -- Told at every answer that stands: whoever was credited for the order is not credited again. One work that answers
+    -- several reporters is told once.
+    v_tells := c.action = 'rate' AND NOT v_redone AND o.assignee_id IS NOT NULL AND c.event_id IS NOT NULL;
+    IF v_tells AND o.merged_into IS NOT NULL THEN
+        UPDATE orders t SET rewarded_at = c.now
+        WHERE t.tenant_id = p_tenant AND t.id = o.merged_into AND t.rewarded_at IS NULL RETURNING t.* INTO v_main;
+        v_tells := FOUND;
+    ELSIF v_tells AND (o.rewarded_at IS NULL OR o.redos > 0) THEN
         o.rewarded_at := c.now;
+    ELSE
+        v_tells := false;
     END IF;
     UPDATE orders t SET
         version = o.version, state = o.state, stage = o.stage, kind = o.kind, lifecycle_version = o.lifecycle_version,
@@ -353,14 +416,20 @@ BEGIN
         solved = o.solved, rating_comment = o.rating_comment, closed_at = o.closed_at, rewarded_at = o.rewarded_at,
         cancelled_at = o.cancelled_at
     WHERE t.tenant_id = p_tenant AND t.id = o.id;
-    IF c.action = 'rate' AND o.rewarded_at = c.now AND v_was.rewarded_at IS NULL THEN
+    IF v_tells AND o.merged_into IS NOT NULL THEN
+        v_main.stars := o.stars;
+        v_main.solved := o.solved;
+        v_main.rated_at := o.rated_at;
+        PERFORM order_tell_rated(v_main, c.event_id, c.listeners, c.now);
+    ELSIF v_tells THEN
         PERFORM order_tell_rated(o, c.event_id, c.listeners, c.now);
     END IF;
 
     -- Who shares the order's way comes along, or goes on alone.
     IF c.action = 'merge' THEN
         FOR follower IN
-            SELECT t.* FROM orders t WHERE t.tenant_id = p_tenant AND t.merged_into = o.id ORDER BY t.id FOR NO KEY UPDATE
+            SELECT t.* FROM orders t
+            WHERE t.tenant_id = p_tenant AND t.merged_into = o.id AND t.stage = 'follow' ORDER BY t.id FOR NO KEY UPDATE
         LOOP
             INSERT INTO order_history (
                 tenant_id, order_id, sequence, action, from_state, to_state, actor_id, at, note, details
@@ -388,7 +457,7 @@ BEGIN
         ));
         SELECT t.* INTO o FROM orders t WHERE t.tenant_id = p_tenant AND t.id = o.id;
     END IF;
-    IF NOT c.is_system IS TRUE AND v_moves AND v_facts && ARRAY['is_server', 'is_assignee', 'is_unit_member', 'is_senior'] THEN
+    IF NOT c.is_system IS TRUE AND (v_moves OR c.action IN ('join', 'leave')) AND v_facts && ARRAY['is_server', 'is_assignee', 'is_unit_member', 'is_assisting_unit_member', 'is_assisting', 'is_senior'] THEN
         v_facts := order_facts(
             o, c.account, c.resident, v_ancestors, c.dispatch_areas, c.oversee_areas, c.serve_areas, c.senior_areas, c.now
         );

@@ -32,6 +32,7 @@ FUNCTIONS = (
     "order_json_v2",
     "order_facts_v1",
     "order_sees_details_v1",
+    "order_was_claimed_v1",
     "order_obstacle_v1",
     "order_actions_v1",
     "order_assignment_fault_v1",
@@ -53,6 +54,7 @@ ADDED = (
     "order_assignment_fault",
     "order_actions",
     "order_obstacle",
+    "order_was_claimed",
     "order_sees_details",
     "order_facts",
 )

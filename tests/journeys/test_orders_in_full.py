@@ -121,7 +121,9 @@ async def test_a_dispute_about_a_dog(district: World) -> None:
     await district.act(order["id"], "grid_worker", "complete", {"note": "第3次上门劝导，已签文明养犬承诺书"})
     third = await district.act(order["id"], "neighbour", "rate", unsolved)
     assert (third["state"], third["is_escalated"]) == ("rated", True)
-    closed = await district.act(order["id"], "dispatcher", "close")
+    refused = await district.dispatcher.post(f"/v1/orders/{order['id']}/close")
+    assert (refused.status_code, refused.json()["code"]) == (409, "senior_needed")
+    closed = await district.act(order["id"], "community_admin", "close")
     assert (closed["state"], closed["solved"], closed["stars"]) == ("closed", False, 1)
 
     opened = await district.act(order["id"], "neighbour", "reopen", {"reason": "承诺书签了也没用"})

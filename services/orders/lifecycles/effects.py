@@ -59,7 +59,7 @@ EFFECTS: dict[OrderAction, Effect] = {
     A.RATE:             _effect(_FINISHED,         _CLOSE, _DONE),
     A.CLOSE:            _effect(_FINISHED,         _DONE),
     A.REOPEN:           _effect(frozenset({_CLOSE, _DONE}), _RECEIVE, _DISPATCH),
-    A.CANCEL:           _effect(_UNFINISHED,       _DONE),
+    A.CANCEL:           _effect(_UNFINISHED | {_FOLLOW}, _DONE),
     A.MERGE:            _effect(_UNFINISHED,       _FOLLOW),
     A.UNMERGE:          _effect(_FOLLOW,           _RECEIVE, _DISPATCH),
     A.FOLLOW:           _effect(_FOLLOW,           _CLOSE, _DONE),

@@ -260,6 +260,20 @@ class OrderFull(Problem):
     en = "There are as many helpers as are wanted."
 
 
+class HelpersHaveJoined(Problem):
+    status = 409
+    code = "helpers_have_joined"
+    zh = "已有协办人员加入，人数不能少于已加入的人数。"
+    en = "More people have joined than that."
+
+
+class ClaimLapsed(Problem):
+    status = 409
+    code = "claim_lapsed"
+    zh = "您认领后未按时开始，请由他人认领或由社区派给您。"
+    en = "You claimed it and did not begin in time; leave it to others, or ask to be given it."
+
+
 class SeniorNeeded(Problem):
     status = 409
     code = "senior_needed"
@@ -370,6 +384,20 @@ class EvidenceMissing(Problem):
     code = "evidence_missing"
     zh = "请上传完成照片或填写说明。"
     en = "Completing this kind of order needs more evidence: photos or a note."
+
+
+class UnknownHelper(Problem):
+    status = 422
+    code = "unknown_helper"
+    zh = "所列人员中有人未参与协办。"
+    en = "Somebody named there does not assist with this order."
+
+
+class TimeIsOver(Problem):
+    status = 422
+    code = "time_is_over"
+    zh = "该时间已过。"
+    en = "That time is over."
 
 
 class ReasonNeeded(Problem):

@@ -20,7 +20,9 @@ from services.orders.orders import actions, queries
 from services.orders.orders.actions import (
     AssigneeCannotServe,
     AssigneeNeeded,
+    ClaimLapsed,
     EvidenceMissing,
+    HelpersHaveJoined,
     KindDoesNotFit,
     MainOrderIsOver,
     NotAnonymously,
@@ -40,8 +42,10 @@ from services.orders.orders.actions import (
     ReopeningOver,
     ResidentNotFound,
     SeniorNeeded,
+    TimeIsOver,
     UnitCannotServe,
     UnknownFile,
+    UnknownHelper,
     UnknownMainOrder,
     UnknownOrderKind,
 )
@@ -69,10 +73,10 @@ router = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=HotRoute, r
 
 _WRITE = (IdempotencyKeyMissing, IdempotencyKeyReused)
 _STEP = (*_WRITE, OrderNotFound, Forbidden, OrderStateConflict, OrderChanged, OwnWork, ReasonNeeded, Busy)
-_SORTING = (UnknownOrderKind, KindDoesNotFit)
-_GIVING = (OwnNeed, AssigneeCannotServe, UnitCannotServe, SeniorNeeded)
+_SORTING = (UnknownOrderKind, KindDoesNotFit, HelpersHaveJoined)
+_GIVING = (OwnNeed, AssigneeCannotServe, UnitCannotServe, SeniorNeeded, HelpersHaveJoined)
 _EVIDENCE = (EvidenceMissing, UnknownFile)
-_MERGING = (UnknownMainOrder, MainOrderIsOver)
+_MERGING = (UnknownMainOrder, MainOrderIsOver, SeniorNeeded)
 
 
 async def _database(request: Request) -> Database:
@@ -116,6 +120,7 @@ def _answer(answer: CommandAnswer) -> Response:
         NotAnonymously,
         FormIncomplete,
         UnknownFile,
+        UnknownHelper,
     ),
 )
 async def place_order(body: OrderPlacement, commands: Commands, caller: Caller, once: OnceKey) -> Any:
@@ -209,7 +214,7 @@ async def dispatch_order(order_id: UUID, body: OrderDispatch, commands: Commands
     return _answer(await OrderSteps(commands, caller, once, order_id).dispatch(body))
 
 
-@router.post("/{order_id}/accept", response_model=OrderRead, responses=problems(*_STEP, OwnNeed))
+@router.post("/{order_id}/accept", response_model=OrderRead, responses=problems(*_STEP, OwnNeed, ClaimLapsed))
 async def accept_order(order_id: UUID, body: OrderStep, commands: Commands, caller: Caller, once: OnceKey) -> Any:
     """Take the order that was given to me or my unit, or one from the pool (接单, 认领)."""
     return _answer(await OrderSteps(commands, caller, once, order_id).plainly(OrderAction.ACCEPT, body))
@@ -261,7 +266,7 @@ async def start_order(order_id: UUID, body: OrderStart, commands: Commands, call
     return _answer(await OrderSteps(commands, caller, once, order_id).plainly(OrderAction.START, body))
 
 
-@router.post("/{order_id}/shelve", response_model=OrderRead, responses=problems(*_STEP))
+@router.post("/{order_id}/shelve", response_model=OrderRead, responses=problems(*_STEP, TimeIsOver))
 async def shelve_order(order_id: UUID, body: OrderShelving, commands: Commands, caller: Caller, once: OnceKey) -> Any:
     """It has to wait, and its clocks stand still (挂账)."""
     return _answer(await OrderSteps(commands, caller, once, order_id).shelve(body))
@@ -273,7 +278,7 @@ async def resume_order(order_id: UUID, body: OrderStep, commands: Commands, call
     return _answer(await OrderSteps(commands, caller, once, order_id).plainly(OrderAction.RESUME, body))
 
 
-@router.post("/{order_id}/complete", response_model=OrderRead, responses=problems(*_STEP, *_EVIDENCE))
+@router.post("/{order_id}/complete", response_model=OrderRead, responses=problems(*_STEP, *_EVIDENCE, UnknownHelper))
 async def complete_order(
     order_id: UUID, body: OrderCompletion, commands: Commands, caller: Caller, once: OnceKey
 ) -> Any:
@@ -299,7 +304,7 @@ async def rate_order(order_id: UUID, body: OrderRating, commands: Commands, call
     return _answer(await OrderSteps(commands, caller, once, order_id).rate(body))
 
 
-@router.post("/{order_id}/close", response_model=OrderRead, responses=problems(*_STEP))
+@router.post("/{order_id}/close", response_model=OrderRead, responses=problems(*_STEP, SeniorNeeded))
 async def close_order(order_id: UUID, body: OrderStep, commands: Commands, caller: Caller, once: OnceKey) -> Any:
     """Nothing more is to be done (结案)."""
     return _answer(await OrderSteps(commands, caller, once, order_id).plainly(OrderAction.CLOSE, body))

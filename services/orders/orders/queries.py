@@ -175,6 +175,10 @@ async def find_order(
 
 _ORDER = f"""
 SELECT o.id, o.state, o.stage, o.is_in_pool, who.facts, order_json(o, order_sees_details(o, who.facts)) AS body,
+    (
+        SELECT json_build_object('state', main.state, 'stage', main.stage)::text FROM orders main
+        WHERE main.tenant_id = o.tenant_id AND main.id = o.merged_into
+    ) AS main,
     order_actions(o, l.compiled || '{{}}', who.facts, $1, $7) AS available_actions
 FROM orders o
 JOIN areas a ON a.tenant_id = o.tenant_id AND a.id = o.area_id
@@ -200,6 +204,7 @@ async def read_order(
         "history": [{**entry, "details": msgspec.json.decode(entry["details"])} for entry in history],
         "files": [dict(file) for file in files],
         "helpers": [dict(helper) for helper in helpers],
+        "main": order.row["main"] and msgspec.json.decode(order.row["main"]),
         "available_actions": order.row["available_actions"],
     }
     return msgspec.json.encode(body)

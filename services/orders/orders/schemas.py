@@ -39,7 +39,7 @@ class OrderPlacement(Body):
     answers: FormAnswers = Field(default_factory=dict)
     """To the questions of the kind's form, by question."""
     is_anonymous: StrictBool = False
-    """Nobody but the caller reads whose need it is, where the kind allows it."""
+    """Nobody but the caller reads whose need it is, where the kind allows it. An address given here is read."""
 
     @model_validator(mode="after")
     def _belongs_together(self) -> "OrderPlacement":
@@ -73,6 +73,20 @@ class DispatchMode(StrEnum):
     SUGGESTED = "suggested"
 
 
+class DecisionReason(Body):
+    """One point of a suggestion."""
+
+    factor: Annotated[str, Field(pattern="^[a-z_]{1,40}$", examples=["distance"])]
+    points: Annotated[float, Field(ge=0, le=100)]
+    text: Line
+
+
+class DecisionGrounds(Body):
+    score: Annotated[float | None, Field(ge=0, le=100)] = None
+    reasons: Annotated[tuple[DecisionReason, ...], Field(max_length=12)] = ()
+    text: Paragraph | None = None
+
+
 class OrderDispatch(OrderStep):
     assignee_id: UUID | None = None
     """The account that is to do it, or to lead; with neither this nor a unit it goes into the community's open pool."""
@@ -83,7 +97,7 @@ class OrderDispatch(OrderStep):
     helpers_wanted: Annotated[int | None, Field(ge=1, le=200, strict=True, examples=[8])] = None
     note: Paragraph | None = None
     mode: DispatchMode = DispatchMode.MANUAL
-    why: Annotated[dict[str, Any] | None, Field(max_length=20)] = None
+    why: DecisionGrounds | None = None
     """What the decision rests on, e.g. the suggestion that was followed."""
 
     @model_validator(mode="after")
@@ -157,6 +171,12 @@ class OrderCompletion(OrderStep):
     """How long the service took, the way there not counted; by default from start to completion."""
     helpers: Annotated[tuple[HelperMinutes, ...], Field(max_length=200)] = ()
     """The same of those who assisted; by default as the lead's."""
+
+    @model_validator(mode="after")
+    def _each_once(self) -> "OrderCompletion":
+        if len({helper.account_id for helper in self.helpers}) != len(self.helpers):
+            raise ValueError("a helper is named twice")
+        return self
 
 
 class OrderRating(OrderStep):
@@ -274,8 +294,17 @@ class OrderFileRead(Answer):
     media_type: str
 
 
+class MainOrderRead(Answer):
+    """How far the order is into which this one was merged."""
+
+    state: str
+    stage: OrderStage
+
+
 class OrderReadFull(OrderRead):
     """One order with its history, its files and what the caller may do now."""
+
+    main: MainOrderRead | None
 
     history: list[HistoryEntry]
     files: list[OrderFileRead]

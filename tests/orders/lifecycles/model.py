@@ -55,6 +55,9 @@ class ModelOrder:
     was_dispatched: bool = False
     is_accepted: bool = False
     is_completed: bool = False
+    is_claimed: bool = False
+    """Who has it took it from the pool."""
+    lapsed_from: set[str] = field(default_factory=set)
     is_escalated: bool = False
     hops: int = 0
     redos: int = 0
@@ -75,7 +78,10 @@ class ModelOrder:
 
     def copy(self) -> "ModelOrder":
         """Of this order alone."""
-        return replace(self, helpers=set(self.helpers), once_helped=set(self.once_helped), followers=[])
+        return replace(
+            self, helpers=set(self.helpers), once_helped=set(self.once_helped), followers=[],
+            lapsed_from=set(self.lapsed_from),
+        )  # fmt: skip
 
     @property
     def stage(self) -> OrderStage:
@@ -97,7 +103,8 @@ class ModelOrder:
         facts = self.facts_of(person)
         if facts & {"is_system", "is_requester", "is_family_placer", "is_overseer", *WORKS_ON_IT}:
             return True
-        is_too_late = action in ("accept", "join") and self.stage == OrderStage.HANDLE and self.was_dispatched
+        was_open = self.is_claimed if action == "accept" else action == "join" and self.helpers_wanted > 1
+        is_too_late = self.stage == OrderStage.HANDLE and was_open
         return "is_server" in facts and (self.is_in_pool or is_too_late)
 
     def available(self, person: Person) -> list[str]:
@@ -152,8 +159,13 @@ class ModelOrder:
         if action == "merge" and carried.into is not None:
             if carried.into is self:
                 return "unknown_main_order"
-            if carried.into.stage in (OrderStage.FOLLOW, OrderStage.CLOSE, OrderStage.DONE):
+            is_over = carried.into.stage in (OrderStage.FOLLOW, OrderStage.CLOSE, OrderStage.DONE)
+            if is_over or carried.into.main is not None:
                 return "main_order_is_over"
+        wanted = carried.helpers_wanted
+        if action == "dispatch" and wanted is not None and wanted < self.helpers_wanted:
+            least = max(1 + len(self.helpers), 2 if self.once_helped else 1)
+            return "helpers_have_joined" if wanted < least else None
         return None
 
     def _go(self, person: Person, step: Transition, carried: Carried) -> None:
@@ -162,11 +174,15 @@ class ModelOrder:
         self.state = (self.resumes_to or "") if step.to_state == BEFORE else step.to_state or self.state
         if self.stage in WAITING:
             self.assignee, self.was_dispatched, self.is_accepted, self.is_completed = None, False, False, False
-            self.closed_at = None
+            self.is_claimed, self.closed_at = False, None
         if self.is_over:
             self.closed_at = self.now
         if step.action in _EFFECTS:
             _EFFECTS[step.action](self, person, carried)
+        if step.action == "rate":
+            self.is_escalated = not carried.solved and not self._is_redone(carried)
+        if self.assignee != before.assignee and self.helpers_wanted > 1:
+            self.helpers.discard(self.assignee or "")
         if step.to_state is not None and self._pauses(self.state) and not self._pauses(before.state):
             self.resumes_to = before.state
         self._open_or_shut_the_pool()
@@ -192,15 +208,19 @@ class ModelOrder:
             self.timer = ("lapse", self.now + self.life.limits.lease_minutes)
         elif action == "shelve" and carried.until is not None:
             self.timer = ("resume", carried.until)
+        elif action == "resume" and self.life.step("lapse", self.state) and self.is_claimed:
+            self.timer = ("lapse", self.now + self.life.limits.lease_minutes)
+        elif self.is_escalated and self.timer is not None and self.timer[0] == "close":
+            self.timer = None
+
+    def _is_redone(self, carried: Carried) -> bool:
+        """After an answer of "not solved", while the limit lasts."""
+        may_redo = self.life.step("redo", self.state) is not None
+        return not carried.solved and may_redo and self.redos < self.life.limits.redos
 
     def _take_others_along(self, action: str, before: "ModelOrder", carried: Carried) -> None:
-        is_redone = (
-            action == "rate" and not carried.solved
-            and self.life.step("redo", self.state) is not None and self.redos < self.life.limits.redos
-        )  # fmt: skip
+        is_redone = action == "rate" and self._is_redone(carried)
         ended = (OrderStage.CLOSE, OrderStage.DONE)
-        if action == "rate":
-            self.is_escalated = not carried.solved and not is_redone
         if self.stage in ended and before.stage not in (*ended, OrderStage.FOLLOW) and not is_redone:
             for follower in [one for one in self.followers if one.stage == OrderStage.FOLLOW]:
                 follower.now = self.now
@@ -212,7 +232,9 @@ class ModelOrder:
 def _cannot_accept(order: ModelOrder, person: Person, facts: frozenset[str]) -> str | None:
     if order.assignee is not None:
         return None if order.assignee == person.name else "order_state_conflict"
-    return None if order.is_in_pool and "is_server" in facts else "order_state_conflict"
+    if not (order.is_in_pool and "is_server" in facts):
+        return "order_state_conflict"
+    return "claim_lapsed" if person.name in order.lapsed_from else None
 
 
 def _cannot_join(order: ModelOrder, person: Person, facts: frozenset[str]) -> str | None:
@@ -253,7 +275,9 @@ _OBSTACLES: dict[str, Obstacle] = {
     "accept": _cannot_accept,
     "join": _cannot_join,
     "take_over": _cannot_take_over,
-    "dispatch": _needs_senior(lambda order: order.is_escalated),
+    "dispatch": _needs_senior(lambda order: order.is_escalated or order.hops >= order.life.limits.hops),
+    "merge": _needs_senior(lambda order: order.is_escalated or order.hops >= order.life.limits.hops),
+    "close": _needs_senior(lambda order: order.is_escalated),
     "transfer": _cannot_transfer,
     "redo": _needs_senior(lambda order: order.redos >= order.life.limits.redos),
     "reopen": _cannot_reopen,
@@ -263,6 +287,7 @@ _OBSTACLES: dict[str, Obstacle] = {
 
 def _give(order: ModelOrder, _: Person, carried: Carried) -> None:
     order.assignee, order.was_dispatched, order.is_accepted = carried.assignee, True, False
+    order.is_claimed = False
 
 
 def _dispatch(order: ModelOrder, person: Person, carried: Carried) -> None:
@@ -277,12 +302,13 @@ def _transfer(order: ModelOrder, person: Person, carried: Carried) -> None:
 
 
 def _accept(order: ModelOrder, person: Person, _: Carried) -> None:
+    order.is_claimed = order.is_in_pool and order.assignee is None
     order.assignee, order.is_accepted = person.name, True
 
 
 def _take_over(order: ModelOrder, person: Person, carried: Carried) -> None:
     _accept(order, person, carried)
-    order.is_escalated = False
+    order.is_escalated, order.is_claimed = False, False
 
 
 def _come_back(order: ModelOrder, _: Person, __: Carried) -> None:
@@ -291,7 +317,9 @@ def _come_back(order: ModelOrder, _: Person, __: Carried) -> None:
 
 
 def _lapse(order: ModelOrder, _: Person, __: Carried) -> None:
-    order.assignee, order.is_accepted = None, False
+    order.lapsed_from.add(order.assignee or "")
+    order.assignee, order.is_accepted, order.is_claimed = None, False, False
+    order.hops += 1
 
 
 def _join(order: ModelOrder, person: Person, _: Carried) -> None:
@@ -310,7 +338,7 @@ def _complete(order: ModelOrder, _: Person, __: Carried) -> None:
 def _redo(order: ModelOrder, person: Person, carried: Carried) -> None:
     _unmerge(order, person, carried)
     order.redos += 1
-    order.is_escalated, order.is_completed = False, False
+    order.is_escalated, order.is_completed, order.rated_at = False, False, None
 
 
 def _rate(order: ModelOrder, _: Person, __: Carried) -> None:
@@ -320,18 +348,20 @@ def _rate(order: ModelOrder, _: Person, __: Carried) -> None:
 def _reopen(order: ModelOrder, person: Person, carried: Carried) -> None:
     _unmerge(order, person, carried)
     order.redos += 1
+    order.rated_at = None
     order.is_escalated = order.redos > order.life.limits.redos
 
 
 def _merge(order: ModelOrder, _: Person, carried: Carried) -> None:
     assert carried.into is not None
     order.main = carried.into
-    for one in (order, *order.followers):
+    moved = [one for one in order.followers if one.stage == OrderStage.FOLLOW]
+    for one in (order, *moved):
         one.main = carried.into
         carried.into.followers.append(one)
-    for follower in order.followers:
+    for follower in moved:
         follower.version += 1
-    order.followers = []
+        order.followers.remove(follower)
 
 
 def _unmerge(order: ModelOrder, _: Person, __: Carried) -> None:

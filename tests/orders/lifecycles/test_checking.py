@@ -312,6 +312,7 @@ ACCEPTED: dict[str, Change] = {
     ),
     "a note that moves nothing": lambda d: d["transitions"].append(new_step("look_in", ["in_progress"], None)),
     "no check, no merging, no pool lease": lambda d: (
+        step(d, "cancel", "merged")["from_states"].remove("merged"),
         [d["transitions"].pop(at(d, name)) for name in ("verify", "lapse", "follow", "unmerge", "merge")],
         d["transitions"].pop(at(d, "close", "verified")),
         [one["from_states"].remove("verified") for one in d["transitions"] if "verified" in one["from_states"]],

@@ -10,6 +10,7 @@ import pytest
 
 from models.identity import Role
 from services.chassis import clock
+from services.chassis.schemas import new_id
 from tests.orders.orders.conftest import Later, actions_of, add_members, add_unit
 from tests.world import World
 
@@ -128,7 +129,9 @@ async def test_every_decision_is_stored_with_why(world: World) -> None:
     body = {"assignee_id": str(world.member.account_id), "mode": "suggested", "why": why, "note": "按建议派单"}
     await world.act(order["id"], "dispatcher", "dispatch", body)
     last = (await world.dispatcher.get(f"/v1/orders/{order['id']}")).json()["history"][-1]
-    assert last["details"] == {"assignee_id": str(world.member.account_id), "mode": "suggested", "why": why}
+    assert last["details"] == {
+        "assignee_id": str(world.member.account_id), "mode": "suggested", "why": {**why, "reasons": []},
+    }  # fmt: skip
     assert last["note"] == "按建议派单"
 
 
@@ -275,4 +278,110 @@ async def test_a_helper_does_not_verify_the_work(world: World) -> None:
 async def test_nobody_passes_their_own_decision_off_as_the_systems(world: World) -> None:
     order = await world.order()
     answer = await world.dispatcher.post(f"/v1/orders/{order['id']}/dispatch", {"mode": "automatic"})
+    assert answer.status_code == 422
+
+
+async def test_a_claim_that_ran_out_is_not_claimed_again_and_counts_as_a_hop(world: World, after: Later) -> None:
+    order = await world.order()
+    await world.act(order["id"], "dispatcher", "dispatch", {})
+    await world.act(order["id"], "member", "accept")
+    await after(hours=25)
+    again = await world.member.post(f"/v1/orders/{order['id']}/accept")
+    assert (again.status_code, again.json()["code"]) == (409, "claim_lapsed")
+    taken = await world.act(order["id"], "second_member", "accept")
+    assert taken["hops"] == 1
+
+
+async def test_passed_on_three_times_the_desk_asks_a_senior_too(world: World) -> None:
+    order = await world.order()
+    await world.act(order["id"], "dispatcher", "dispatch", {"assignee_id": str(world.member.account_id)})
+    for giver, taker in (("member", "second_member"), ("second_member", "member"), ("member", "second_member")):
+        body = {"assignee_id": str(world.people[taker].account_id), **REASON}
+        await world.act(order["id"], giver, "transfer", body)
+    refused = await world.dispatcher.post(f"/v1/orders/{order['id']}/dispatch", {})
+    assert (refused.status_code, refused.json()["code"]) == (409, "senior_needed")
+
+
+async def test_the_lease_goes_on_after_shelving(world: World) -> None:
+    order = await world.order()
+    await world.act(order["id"], "dispatcher", "dispatch", {})
+    await world.act(order["id"], "member", "accept")
+    await world.act(order["id"], "dispatcher", "shelve", REASON)
+    assert (await world.act(order["id"], "dispatcher", "resume"))["timer_action"] == "lapse"
+
+
+async def test_shelving_ends_in_time_to_come(world: World) -> None:
+    order = await world.order()
+    await world.act(order["id"], "dispatcher", "triage")
+    body = {**REASON, "until": "2026-01-01T00:00:00+08:00"}
+    answer = await world.dispatcher.post(f"/v1/orders/{order['id']}/shelve", body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "time_is_over")
+
+
+async def test_no_number_of_helpers_below_those_who_came(world: World) -> None:
+    order_id = await snow(world, 3)
+    await world.act(order_id, "member", "accept")
+    await world.act(order_id, "second_member", "join")
+    for action in ("amend", "dispatch"):
+        answer = await world.dispatcher.post(f"/v1/orders/{order_id}/{action}", {"helpers_wanted": 1})
+        assert (answer.status_code, answer.json()["code"]) == (409, "helpers_have_joined"), action
+    await world.act(order_id, "dispatcher", "amend", {"helpers_wanted": 2})
+
+
+async def test_who_takes_the_lead_assists_no_more(world: World) -> None:
+    order_id = await snow(world, 2)
+    joined = await world.act(order_id, "member", "join")
+    assert joined["details"]["address"], "who has joined needs to know where"
+    await world.act(order_id, "member", "accept")
+    await world.act(order_id, "second_member", "join")
+    order = (await world.member.get(f"/v1/orders/{order_id}")).json()
+    assert [helper["name"] for helper in order["helpers"] if helper["left_at"] is None] == ["黄秀芳"]
+
+
+@pytest.mark.parametrize("fault", ["stranger", "twice"])
+async def test_minutes_are_those_of_people_who_came(world: World, fault: str) -> None:
+    order_id = await snow(world, 3)
+    await world.connection.execute("UPDATE order_kinds SET evidence_required = 1")
+    await world.act(order_id, "member", "accept")
+    await world.act(order_id, "second_member", "join")
+    who = [world.grid_worker] if fault == "stranger" else [world.second_member] * 2
+    helpers = [{"account_id": str(one.account_id), "minutes": 60} for one in who]
+    answer = await world.member.post(f"/v1/orders/{order_id}/complete", {"note": "好", "helpers": helpers})
+    assert answer.status_code == 422
+    assert fault == "twice" or answer.json()["code"] == "unknown_helper"
+
+
+async def test_who_never_saw_it_in_the_pool_learns_nothing_by_trying(world: World) -> None:
+    order = await world.order()
+    await world.act(order["id"], "dispatcher", "dispatch", {"assignee_id": str(world.member.account_id)})
+    for _ in range(2):
+        assert (await world.second_member.post(f"/v1/orders/{order['id']}/accept")).status_code == 404
+        await world.member.post(f"/v1/orders/{order['id']}/accept")
+
+
+async def test_a_unit_that_is_closed_takes_nothing_any_more(world: World) -> None:
+    unit = await add_unit(world, "万隆物业", world.second_member)
+    order = await world.order()
+    await world.act(order["id"], "dispatcher", "dispatch", {"unit_id": str(unit)})
+    await world.connection.execute("UPDATE units SET is_active = false WHERE id = $1", unit)
+    assert (await world.second_member.post(f"/v1/orders/{order['id']}/accept")).status_code == 404
+
+
+async def test_nobody_takes_on_what_they_placed_for_their_family(world: World) -> None:
+    await world.insert(
+        "grants", id=new_id(), account_id=world.daughter.account_id, role="volunteer", area_id=world.areas["community"]
+    )
+    daughter = await world.new_session(world.daughter)
+    placed = await daughter.post("/v1/orders", {
+        "kind": "buy_medicine", "description": "代购药品", "on_behalf_of": str(world.zhang.resident_id),
+    })  # fmt: skip
+    await world.act(placed.json()["id"], "dispatcher", "dispatch", {})
+    answer = await daughter.post(f"/v1/orders/{placed.json()['id']}/accept")
+    assert (answer.status_code, answer.json()["code"]) == (409, "own_need")
+
+
+@pytest.mark.parametrize("why", [{"text": "\u0000"}, {"score": 1e9}, {"note": "自编"}, {"reasons": [{"factor": "x"}]}])
+async def test_the_grounds_of_a_decision_are_not_just_anything(world: World, why: dict[str, Any]) -> None:
+    order = await world.order()
+    answer = await world.dispatcher.post(f"/v1/orders/{order['id']}/dispatch", {"why": why})
     assert answer.status_code == 422

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from services.chassis import clock
 from services.orders.lifecycles.standard import STANDARD
+from tests.journeys.test_main_job import points_of, points_reach
 from tests.orders.orders.conftest import Later, actions_of
 from tests.world import World
 
@@ -23,13 +24,15 @@ async def test_an_answer_of_not_solved_has_it_done_again_twice_and_then_a_senior
         await done_again(world, order["id"])
     third = await world.act(order["id"], "zhang", "rate", UNSOLVED)
     assert (third["state"], third["is_escalated"], third["solved"]) == ("rated", True, False)
+    assert third["timer_at"] is None, "silence does not close what a senior has to decide"
+    assert (await world.dispatcher.post(f"/v1/orders/{order['id']}/close")).json()["code"] == "senior_needed"
     refused = await world.dispatcher.post(f"/v1/orders/{order['id']}/redo", REASON)
     assert (refused.status_code, refused.json()["code"]) == (409, "senior_needed")
     decided = await world.act(order["id"], "community_admin", "redo", REASON)
     assert (decided["state"], decided["is_escalated"]) == ("accepted", False)
 
 
-async def test_the_work_is_rewarded_once_and_only_when_the_answer_stands(world: World) -> None:
+async def test_who_did_it_is_rewarded_once_and_only_when_the_answer_stands(world: World) -> None:
     order = await world.completed_order()
     await world.act(order["id"], "zhang", "rate", UNSOLVED)
     assert await world.fetch_value("SELECT count(*) FROM outbox_events") == 0
@@ -37,11 +40,14 @@ async def test_the_work_is_rewarded_once_and_only_when_the_answer_stands(world: 
     await world.act(order["id"], "zhang", "rate", {"stars": 5, "solved": True})
     assert await world.fetch_value("SELECT count(*) FROM outbox_events") == 1
     await world.act(order["id"], "zhang", "reopen", REASON)
-    await world.act(order["id"], "dispatcher", "dispatch", {"assignee_id": str(world.member.account_id)})
-    await world.act(order["id"], "member", "accept")
-    await done_again(world, order["id"])
+    await world.act(order["id"], "dispatcher", "dispatch", {"assignee_id": str(world.second_member.account_id)})
+    await world.act(order["id"], "second_member", "accept")
+    await world.act(order["id"], "second_member", "complete", {"note": "再次处理"})
+    assert (await world.zhang.get(f"/v1/orders/{order['id']}")).json()["stars"] is None, "the old answer is over"
     await world.act(order["id"], "zhang", "rate", {"stars": 4, "solved": True})
-    assert await world.fetch_value("SELECT count(*) FROM outbox_events") == 1
+    assert await world.fetch_value("SELECT count(*) FROM outbox_events") == 2
+    await points_reach(world.second_member.client, 5)
+    assert await points_of(world.member.client) == 7, "who did it first is not paid twice"
 
 
 async def test_all_answers_stay_in_the_history(world: World) -> None:

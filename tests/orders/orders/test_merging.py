@@ -37,7 +37,8 @@ async def test_both_reporters_are_answered_and_both_judge(world: World) -> None:
     assert await state_of(world, duplicate) == "merged"
     await world.act(main, "dispatcher", "verify")
     seen = (await world.neighbour.get(f"/v1/orders/{duplicate}")).json()
-    assert (seen["state"], seen["details"]["completion_note"]) == ("verified", "灯泡已换")
+    assert (seen["state"], seen["main"]) == ("verified", {"state": "verified", "stage": "close"})
+    assert seen["details"]["completion_note"] is None, "what was written about the other home stays there"
     assert seen["available_actions"] == ["rate"]
     await world.act(duplicate, "neighbour", "rate", {"stars": 3, "solved": True})
     await world.act(main, "zhang", "rate", {"stars": 5, "solved": True})
@@ -133,3 +134,43 @@ async def test_merged_into_each_other_at_once_one_stays(world: World) -> None:
         )
         assert sorted(answer.status_code for answer in answers) == [200, 409]
         assert sorted([await state_of(world, first), await state_of(world, second)]) == ["merged", "placed"]
+
+
+async def test_a_reporter_follows_the_main_order_and_may_give_up_alone(world: World) -> None:
+    main, duplicate = await merged(world)
+    await world.act(main, "dispatcher", "dispatch", {"assignee_id": str(world.member.account_id)})
+    seen = (await world.neighbour.get(f"/v1/orders/{duplicate}")).json()
+    assert (seen["main"], seen["available_actions"]) == ({"state": "dispatched", "stage": "handle"}, ["cancel"])
+    await world.act(duplicate, "neighbour", "cancel", {"reason": "已经亮了"})
+    assert await state_of(world, main) == "dispatched"
+
+
+async def test_when_the_first_reporter_stays_silent_the_second_ones_answer_is_rewarded_once(world: World) -> None:
+    main, duplicate = await merged(world)
+    await mended(world, main)
+    await world.act(main, "dispatcher", "verify")
+    await world.act(duplicate, "neighbour", "rate", {"stars": 5, "solved": True})
+    assert await world.fetch_value("SELECT payload->>'order_id' FROM outbox_events") == main
+    await world.act(main, "zhang", "rate", {"stars": 5, "solved": True})
+    assert await world.fetch_value("SELECT count(*) FROM outbox_events") == 1
+
+
+async def test_done_again_for_the_second_reporter_it_is_another_work(world: World) -> None:
+    main, duplicate = await merged(world)
+    await mended(world, main)
+    await world.act(main, "zhang", "rate", {"stars": 5, "solved": True})
+    await world.act(duplicate, "neighbour", "rate", {"stars": 1, "solved": False})
+    await world.act(duplicate, "member", "complete", {"note": "五楼也换了"})
+    await world.act(duplicate, "neighbour", "rate", {"stars": 5, "solved": True})
+    told = await world.fetch("SELECT payload->>'order_id' AS id FROM outbox_events ORDER BY occurred_at")
+    assert [row["id"] for row in told] == [main, duplicate]
+
+
+async def test_what_a_senior_has_to_decide_is_not_merged_away(world: World) -> None:
+    main, duplicate = await two(world)
+    for _ in range(3):
+        await world.act(duplicate, "dispatcher", "dispatch", {"assignee_id": str(world.member.account_id)})
+        await world.act(duplicate, "member", "decline", {"reason": "没有梯子"})
+    refused = await world.dispatcher.post(f"/v1/orders/{duplicate}/merge", {"into_id": main})
+    assert (refused.status_code, refused.json()["code"]) == (409, "senior_needed")
+    await world.act(duplicate, "community_admin", "merge", {"into_id": main})
