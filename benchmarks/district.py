@@ -22,6 +22,7 @@ from services.chassis.database import driver_url, tenant_statement
 from services.chassis.tokens import Claims, sign_token
 
 TOKEN_HOURS = 12
+ORDERS = ("orders", "order_history", "order_clocks")
 LEDGER = (
     "ledger_accounts",
     "ledger_transactions",
@@ -84,27 +85,32 @@ class District:
         return Caller(account_id, session_id, sign_token(self._signing_key, claims, moment))
 
     async def grow_to(self, orders: int) -> None:
-        """As many past orders, with their history: eight months' mix of kinds and states, newest last."""
+        """As many past orders, with their history, clocks and words: eight months of a million, newest last.
+
+        Made anew, because those that are open are always the newest.
+        """
+        await self.connection.execute(sql.REMOVE_ORDERS)
         indexes = await self.connection.fetch(sql.SECONDARY_INDEXES)
         for index in indexes:
             await self.connection.execute(f"DROP INDEX {index['name']}")
-        await self.connection.execute(sql.PAST_ORDERS.format(first=self.orders + 1, last=orders))
-        await self.connection.execute(sql.PAST_HISTORY.format(after=self._last_number))
+        await self.connection.execute(sql.PAST_ORDERS.format(last=orders))
+        for statement in (sql.PAST_HISTORY, sql.CLOCKS, sql.WORDS):
+            await self.connection.execute(statement)
         for index in indexes:
             await self.connection.execute(index["definition"])
-        await self._tidy_up("orders", "order_history")
+        await self._tidy_up(*ORDERS, "order_words", "order_word_blocks")
         self.orders = orders
         self._last_number = await self.connection.fetchval("SELECT max(number) FROM orders")
 
     async def forget_new_orders(self) -> None:
         """Back to the past orders, and to tables without the dead rows of what came after."""
         await self.connection.execute(sql.FORGET_ORDERS.format(last=self._last_number))
-        await self._tidy_up("orders", "order_history", "idempotency_keys")
+        await self._tidy_up(*ORDERS, "order_words", "order_word_work", "idempotency_keys")
 
-    async def add_waiting_orders(self, count: int) -> None:
-        """Orders 0 to `count` - 1 of their family, in the open pools."""
-        await self.connection.execute(sql.WAITING_ORDERS.format(count=count))
-        await self._tidy_up("orders", "order_history")
+    async def add_waiting_orders(self, count: int, state: str, *, is_sent: bool = False) -> None:
+        """Orders 0 to `count` - 1 of their family, in this state: in the pool, or sent to somebody each."""
+        await self.connection.execute(sql.waiting_orders(count, state, is_sent=is_sent))
+        await self._tidy_up(*ORDERS)
 
     async def new_orders(self) -> int:
         """How many there are beside the past ones, each with its history."""

@@ -24,6 +24,13 @@ PAST_POSTINGS = 20_000
 POINTS_OF_A_LOT = 5
 MOST_HOLDS = PAST_POSTINGS * POINTS_OF_A_LOT
 """Of one point each."""
+OPEN_ORDERS = 2_000
+"""The newest of the past orders are in the middle of their way, however many there are; the others are over."""
+WORD_BLOCK = 16_384
+FREQUENT_WORD = "降压药"
+RARE_WORD = "窨井盖"
+AROUND = "114.58,23.68,114.72,23.82"
+"""The box of the whole district."""
 
 
 def _id(family: Family, number: str) -> str:
@@ -38,6 +45,7 @@ _PERSON = _id(Family.ACCOUNT, f"n % {PEOPLE}")
 _HELPER = _id(Family.ACCOUNT, f"(n + {COMMUNITIES}) % {PEOPLE}")
 _RESIDENT = _id(Family.RESIDENT, f"n % {RESIDENTS}")
 _HOUSEHOLD = _id(Family.HOUSEHOLD, f"n % {RESIDENTS}")
+_DISPATCHER = _id(Family.ACCOUNT, f"{FIRST_DISPATCHER} + n % {COMMUNITIES}")
 _NOBODYS_OWN = f"{PEOPLE} + n % {RESIDENTS - PEOPLE}"
 """The number of a resident without an account, of the same community."""
 
@@ -162,14 +170,14 @@ FOUNDATION = (
 
 SECONDARY_INDEXES = """
 SELECT i.indexrelid::regclass::text AS name, pg_get_indexdef(i.indexrelid) AS definition
-FROM pg_index i WHERE i.indrelid = 'orders'::regclass AND NOT i.indisunique
+FROM pg_index i WHERE i.indrelid IN ('orders'::regclass, 'order_words'::regclass) AND NOT i.indisunique
 """
 
 _ORDERS = """orders (
     tenant_id, id, kind, state, stage, lifecycle_version, version, area_id, community_id, household_id, resident_id,
-    placed_by, assignee_id, is_in_pool, description, contact_name, contact_phone, address, placed_at, triaged_at,
-    dispatched_at, accepted_at, started_at, completed_at, verified_at, rated_at, rewarded_at, closed_at, cancelled_at,
-    timer_at, timer_action, completion_note, stars, solved
+    placed_by, assignee_id, is_in_pool, description, contact_name, contact_phone, address, visibility, lng, lat,
+    placed_at, triaged_at, dispatched_at, accepted_at, started_at, completed_at, verified_at, rated_at, rewarded_at,
+    closed_at, cancelled_at, timer_at, timer_action, completion_note, stars, solved
 )"""
 
 _STAGE = f"""CASE state {" ".join(f"WHEN '{state.id}' THEN '{state.stage}'" for state in STANDARD.states)} END"""
@@ -228,28 +236,49 @@ _TIMER = _by_state(
 )
 """Counted from now: nothing closes by itself while the benchmark runs."""
 
+_DESCRIPTIONS = (
+    f"代购一周{FREQUENT_WORD}，药单在药盒里，请周一上午送到",
+    "厨房水龙头漏水，关不紧，地上都是水",
+    "卫生间灯不亮，换了灯泡也没用",
+    f"{FREQUENT_WORD}快吃完了，麻烦到社区卫生站代取",
+    "楼道声控灯坏了，晚上看不清台阶",
+    "高压锅密封圈老化，请帮忙看看能不能修",
+    f"老人独自在家，{FREQUENT_WORD}和维生素请一起代购",
+    "电视遥控器没反应，儿女都在外地",
+    "暖气片不热，其他房间都热",
+)
+_DESCRIPTION = f"""CASE
+    WHEN n / {COMMUNITIES} % 4999 = 7 THEN '楼下{RARE_WORD}松动，车一过就响，怕孩子踩空'
+    ELSE ({_array(list(_DESCRIPTIONS))})[1 + n / {COMMUNITIES} % {len(_DESCRIPTIONS)}]
+END"""
+_HAS_POINT = "n % 5 < 4"
+_PAST_STATE = f"""CASE
+    WHEN n <= {{last}} - {OPEN_ORDERS} THEN CASE WHEN share < 95 THEN 'closed' ELSE 'cancelled' END
+    WHEN share < 12 THEN 'placed' WHEN share < 24 THEN 'triaged' WHEN share < 42 THEN 'dispatched'
+    WHEN share < 64 THEN 'accepted' WHEN share < 72 THEN 'in_progress' WHEN share < 86 THEN 'completed'
+    WHEN share < 93 THEN 'verified' ELSE 'rated'
+END"""
+
 PAST_ORDERS = f"""
 INSERT INTO {_ORDERS}
 SELECT '{DISTRICT}', {_id(Family.PAST_ORDER, "n")}, kind, state, {_STAGE}, 1, {_VERSION},
-    {_BUILDING}, {_COMMUNITY}, {_HOUSEHOLD}, {_RESIDENT}, {_PERSON}, {_came_to("accept", _HELPER)},
-    state = 'dispatched', '代购一周降压药，药单在药盒里，请周一上午送到', '张德' || n % {RESIDENTS},
-    '138' || lpad((n % {RESIDENTS})::text, 8, '0'), '万隆一品小区' || n % {BUILDINGS} || '栋2单元502', placed_at,
-    {_minutes_later("triage", 5)}, {_minutes_later("dispatch", 10)}, {_minutes_later("accept", 15)},
+    {_BUILDING}, {_COMMUNITY}, {_HOUSEHOLD}, {_RESIDENT},
+    CASE WHEN n % {RESIDENTS} < {PEOPLE} THEN {_PERSON} ELSE {_DISPATCHER} END, {_came_to("accept", _HELPER)},
+    state = 'dispatched', {_DESCRIPTION}, '张德' || n % {RESIDENTS},
+    '138' || lpad((n % {RESIDENTS})::text, 8, '0'), '万隆一品小区' || n % {BUILDINGS} || '栋2单元502',
+    CASE WHEN n / {COMMUNITIES} % 4 = 0 THEN 'community' ELSE 'private' END,
+    CASE WHEN {_HAS_POINT} THEN 114.6 + n % 100 * 0.001 END,
+    CASE WHEN {_HAS_POINT} THEN 23.7 + n / 100 % 100 * 0.001 END,
+    placed_at, {_minutes_later("triage", 5)}, {_minutes_later("dispatch", 10)}, {_minutes_later("accept", 15)},
     {_minutes_later("start", 20)}, {_minutes_later("complete", 60)}, {_minutes_later("verify", 90)},
     {_minutes_later("rate", 120)}, {_minutes_later("rate", 120)},
     CASE state WHEN 'closed' THEN placed_at + interval '3 days' ELSE {_minutes_later("cancel", 5)} END,
     {_minutes_later("cancel", 5)}, {_TIMER}, CASE WHEN {_TIMER} IS NOT NULL THEN 'close' END,
     {_came_to("complete", "'药品已送到家中'")}, {_came_to("rate", "3 + n % 3")}, {_came_to("rate", "true")}
 FROM (
-    SELECT n, now() - interval '8 months' + n * interval '20 seconds' AS placed_at,
-        CASE WHEN n % 3 = 0 THEN 'home_repair' ELSE 'buy_medicine' END AS kind,
-        CASE
-            WHEN share < 2 THEN 'placed' WHEN share < 4 THEN 'triaged' WHEN share < 7 THEN 'dispatched'
-            WHEN share < 12 THEN 'accepted' WHEN share < 14 THEN 'in_progress' WHEN share < 18 THEN 'completed'
-            WHEN share < 20 THEN 'verified' WHEN share < 22 THEN 'rated' WHEN share < 95 THEN 'closed'
-            ELSE 'cancelled'
-        END AS state
-    FROM (SELECT n, n / {COMMUNITIES} * 37 % 100 AS share FROM generate_series({{first}}, {{last}}) AS n) AS mixed
+    SELECT n, now() - interval '4 days' - ({{last}} - n) * interval '20 seconds' AS placed_at,
+        CASE WHEN n / {COMMUNITIES} % 3 = 0 THEN 'home_repair' ELSE 'buy_medicine' END AS kind, {_PAST_STATE} AS state
+    FROM (SELECT n, n / {COMMUNITIES} * 37 % 100 AS share FROM generate_series(1, {{last}}) AS n) AS mixed
 ) AS past
 """
 
@@ -263,30 +292,92 @@ CROSS JOIN LATERAL (
         {_by_state("o.state", {state: _array(_states_of(way)) for state, way in _WAYS.items()})} AS states
 ) AS path
 CROSS JOIN generate_series(1, o.version) AS s
-WHERE o.tenant_id = '{DISTRICT}' AND o.number > {{after}}
+WHERE o.tenant_id = '{DISTRICT}'
 """
 
-_WAITING = _WAYS["dispatched"].split()
+CLOCKS = f"""
+INSERT INTO order_clocks (
+    tenant_id, order_id, target, round, community_id, area_id, assignee_id, state, unit, started_at, due_at, sorts_at,
+    segments, why, computed_at
+)
+SELECT o.tenant_id, o.id, 'finish', 1, o.community_id, o.area_id, o.assignee_id,
+    CASE WHEN o.number % 7 = 0 THEN 'missed' ELSE 'running' END, 'work_hours', o.placed_at, due.at, due.at,
+    '[]', '{{}}', now()
+FROM orders o, LATERAL (
+    SELECT now() + CASE WHEN o.number % 7 = 0 THEN interval '-1 hour' ELSE interval '2 days' END AS at
+) AS due
+WHERE o.tenant_id = '{DISTRICT}' AND o.stage IN ('receive', 'dispatch', 'handle')
+"""
+"""Of the open orders; nothing is promised of new ones, so that no keeper works beside what is measured."""
 
-WAITING_ORDERS = f"""
-INSERT INTO {_ORDERS}
-SELECT '{DISTRICT}', {_id(Family.WAITING_ORDER, "n")}, 'buy_medicine', 'dispatched', 'handle', 1, 3, {_BUILDING},
-    {_COMMUNITY}, {_id(Family.HOUSEHOLD, _NOBODYS_OWN)}, {_id(Family.RESIDENT, _NOBODYS_OWN)}, {_HELPER}, NULL, true,
-    '代购一周降压药，药单在药盒里，请周一上午送到', '张德' || n, '13800138000', '万隆一品小区3栋2单元502',
-    now(), now(), now(), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
-FROM generate_series(0, {{count}} - 1) AS n;
-INSERT INTO order_history (tenant_id, order_id, sequence, action, from_state, to_state, actor_id, at)
-SELECT '{DISTRICT}', {_id(Family.WAITING_ORDER, "n")}, s, ({_array(_WAITING)})[s],
-    ({_array(_states_of(" ".join(_WAITING)))})[s - 1], ({_array(_states_of(" ".join(_WAITING)))})[s], {_HELPER}, now()
-FROM generate_series(0, {{count}} - 1) AS n, generate_series(1, 3) AS s
+WORDS = f"""
+INSERT INTO order_word_blocks (tenant_id, first_number, last_number, orders)
+SELECT '{DISTRICT}', CASE WHEN min(o.number) = start.number THEN 0 ELSE min(o.number) END, max(o.number), count(*)
+FROM (SELECT min(number) AS number FROM orders) AS start, orders o
+WHERE o.tenant_id = '{DISTRICT}' GROUP BY (o.number - start.number) / {WORD_BLOCK}, start.number;
+INSERT INTO order_words (number, tokens)
+SELECT o.number, order_word_tokens(o.tenant_id, b.first_number, g.grams)
+    || order_word_tokens(o.community_id, b.first_number, g.grams)
+FROM orders o
+JOIN order_word_blocks b ON b.tenant_id = o.tenant_id AND o.number BETWEEN b.first_number AND b.last_number,
+    LATERAL (SELECT order_grams(order_text(o)) AS grams OFFSET 0) AS g
+WHERE o.tenant_id = '{DISTRICT}'
+"""
+"""As the keeper of words (order_words_keep) makes them, in one go."""
+
+
+def waiting_orders(count: int, state: str, *, is_sent: bool) -> str:
+    """Orders 0 to `count` - 1 of their family in this state, of residents without an account; `is_sent`: to the helper
+    of the number who is to accept it.
+    """
+    way = _WAYS[state]
+    actions, states = _array(way.split()), _array(_states_of(way))
+    last = len(way.split())
+    return f"""
+    INSERT INTO orders (
+        tenant_id, id, kind, state, stage, lifecycle_version, version, area_id, community_id, household_id, resident_id,
+        placed_by, assignee_id, is_in_pool, description, contact_name, contact_phone, address, placed_at, triaged_at,
+        dispatched_at
+    )
+    SELECT '{DISTRICT}', {_id(Family.WAITING_ORDER, "n")}, 'buy_medicine', state, {_STAGE}, 1, {last}, {_BUILDING},
+        {_COMMUNITY}, {_id(Family.HOUSEHOLD, _NOBODYS_OWN)}, {_id(Family.RESIDENT, _NOBODYS_OWN)}, {_DISPATCHER},
+        {_PERSON if is_sent else "NULL"}, state = 'dispatched' AND NOT {is_sent},
+        '{_DESCRIPTIONS[0]}', '张德' || n, '13800138000', '万隆一品小区3栋2单元502', now(),
+        {_came_to("triage", "now()")}, {_came_to("dispatch", "now()")}
+    FROM (SELECT n, '{state}' AS state FROM generate_series(0, {count} - 1) AS n) AS waiting;
+    INSERT INTO order_history (tenant_id, order_id, sequence, action, from_state, to_state, actor_id, at)
+    SELECT '{DISTRICT}', {_id(Family.WAITING_ORDER, "n")}, s, ({actions})[s], ({states})[s - 1], ({states})[s],
+        {_DISPATCHER}, now()
+    FROM generate_series(0, {count} - 1) AS n, generate_series(1, {last}) AS s
+    """
+
+
+REMOVE_ORDERS = """
+TRUNCATE orders RESTART IDENTITY CASCADE;
+TRUNCATE order_words, order_word_blocks, order_word_work, order_clock_work
 """
 
-FORGET_ORDERS = f"""
-DELETE FROM order_history h USING orders o
-WHERE h.tenant_id = '{DISTRICT}' AND o.tenant_id = h.tenant_id AND o.id = h.order_id AND o.number > {{last}};
+BESIDE_ORDERS = ("order_history", "order_clocks", "order_files", "order_helpers", "due_follow_ups", "order_answers")
+"""Tables with rows of orders by order_id, which a run may add to."""
+
+FORGET_ORDERS = (
+    "".join(
+        f"""
+DELETE FROM {table} t USING orders o
+WHERE t.tenant_id = '{DISTRICT}' AND o.tenant_id = t.tenant_id AND o.id = t.order_id AND o.number > {{last}};"""
+        for table in BESIDE_ORDERS
+    )
+    + f"""
+DELETE FROM order_clock_work WHERE tenant_id = '{DISTRICT}';
+DELETE FROM order_word_work WHERE tenant_id = '{DISTRICT}';
+DELETE FROM order_words WHERE number > {{last}};
+DELETE FROM order_word_blocks WHERE tenant_id = '{DISTRICT}' AND first_number > {{last}};
+UPDATE order_word_blocks b SET last_number = {{last}}, orders = {{last}} - b.first_number
+WHERE b.tenant_id = '{DISTRICT}' AND b.last_number > {{last}};
 DELETE FROM orders WHERE tenant_id = '{DISTRICT}' AND number > {{last}};
 DELETE FROM idempotency_keys WHERE tenant_id = '{DISTRICT}' AND key NOT LIKE 'past-%'
 """
+)
 
 _PAST_POSTINGS = f"{_id(Family.PAST_POSTING, '0')} AND {_id(Family.PAST_POSTING, str(PAST_POSTINGS))}"
 

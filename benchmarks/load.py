@@ -56,8 +56,9 @@ def percentile(ordered: list[float], percent: float) -> float:
 
 async def at_full_rate(port: int, requests: Iterator[bytes], *, clients: int, seconds: float, warm_up: float) -> Load:
     """Every connection sends its next request as soon as it has its answer. Ends early when the requests run out."""
-    run = _Run(requests, measures_from=time.perf_counter() + warm_up, ends_at=time.perf_counter() + warm_up + seconds)
+    run = _Run(requests)
     async with run.connected(port, clients):
+        run.begin(warm_up=warm_up, seconds=seconds)
         for connection in list(run.idle):
             run.send_next(connection)
         await run.all_answered()
@@ -66,9 +67,9 @@ async def at_full_rate(port: int, requests: Iterator[bytes], *, clients: int, se
 
 async def at_steady_rate(port: int, requests: Iterator[bytes], *, clients: int, seconds: float, rate: float) -> Load:
     """`rate` requests per second, whether answers keep up or not: waiting for a free connection counts."""
-    begun_at = time.perf_counter()
-    run = _Run(requests, measures_from=begun_at, ends_at=begun_at + seconds, is_paced=True)
+    run = _Run(requests, is_paced=True)
     async with run.connected(port, clients):
+        begun_at = run.begin(seconds=seconds)
         issued = 0
         while (now := time.perf_counter()) < run.ends_at and not run.is_exhausted:
             due = int((now - begun_at) * rate) - issued
@@ -81,20 +82,25 @@ async def at_steady_rate(port: int, requests: Iterator[bytes], *, clients: int, 
 
 
 class _Run:
-    def __init__(
-        self, requests: Iterator[bytes], *, measures_from: float, ends_at: float, is_paced: bool = False
-    ) -> None:
+    def __init__(self, requests: Iterator[bytes], *, is_paced: bool = False) -> None:
         self.load = Load()
         self.idle: deque[_Connection] = deque()
         self.due: deque[float] = deque()
-        self.ends_at = ends_at
+        self.ends_at = 0.0
         self.is_exhausted = False
         self._requests = requests
-        self._measures_from = measures_from
+        self._measures_from = 0.0
         self._is_paced = is_paced
         self._in_flight = 0
         self._quiet = asyncio.Event()
-        self._last_answer_at = measures_from
+        self._last_answer_at = 0.0
+
+    def begin(self, *, warm_up: float = 0.0, seconds: float) -> float:
+        """Now that all are connected; when it is."""
+        now = time.perf_counter()
+        self._measures_from = self._last_answer_at = now + warm_up
+        self.ends_at = self._measures_from + seconds
+        return now
 
     def connected(self, port: int, clients: int) -> "_Connections":
         return _Connections(self, port, clients)

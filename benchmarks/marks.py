@@ -37,16 +37,20 @@ OF_LIMIT = (
     ("list", "list", False, 0.30),
 )
 LOCATED_PER_SECOND = 8_000
+FLAT = ("list", "board", "map", "search", "similar", "home", "home-staff")
+"""What may not cost more the more orders are done. A search for what is in no order does: it looks into every block."""
 FLATNESS = 0.8
-"""The rate of lists with most orders, as a share of that with fewest, at least: as flat as the noise lets one see."""
+"""The rate with most orders, as a share of that with fewest, at least: as flat as the noise lets one see."""
 STATEMENTS_TO_PLACE = 4
+STATEMENTS_UNTIL_DISPATCHED = 8
+UNTIL_DISPATCHED = ("place", "triage", "dispatch")
 P99_PER_P50 = 5
 
 
 def marks(figures: Figures) -> list[Mark]:
     """Of what was measured through the gateway in one process, with the most orders."""
     found = [figure for figure in figures.figures if figure.setup is Setup.ALL_IN_ONE]
-    return [*_of_limit(figures, found), *_list_flat(found), *_absolute(figures, found), *_steady(found)]
+    return [*_of_limit(figures, found), *_flat(found), *_absolute(figures, found), *_steady(found)]
 
 
 def _of_limit(figures: Figures, found: list[Figure]) -> Iterator[Mark]:
@@ -55,11 +59,12 @@ def _of_limit(figures: Figures, found: list[Figure]) -> Iterator[Mark]:
             yield Mark(f"{name}, of its limit", aim, figures.of_limit(largest))
 
 
-def _list_flat(found: list[Figure]) -> Iterator[Mark]:
-    lists = [one for one in found if one.work == "list"]
-    if len(lists) > 1:
-        name = f"list at {lists[-1].orders:,} orders, of that at {lists[0].orders:,}"
-        yield Mark(name, FLATNESS, lists[-1].rate / lists[0].rate)
+def _flat(found: list[Figure]) -> Iterator[Mark]:
+    for work in FLAT:
+        same = [one for one in found if one.work == work]
+        if len(same) > 1:
+            name = f"{work} at {same[-1].orders:,} orders, of that at {same[0].orders:,}"
+            yield Mark(name, FLATNESS, same[-1].rate / same[0].rate)
 
 
 def _absolute(figures: Figures, found: list[Figure]) -> Iterator[Mark]:
@@ -70,6 +75,9 @@ def _absolute(figures: Figures, found: list[Figure]) -> Iterator[Mark]:
         yield Mark(
             "statements per placed order", STATEMENTS_TO_PLACE, figures.statements["place"].sent, is_at_most=True
         )
+    if all(work in figures.statements for work in UNTIL_DISPATCHED):
+        sent = sum(figures.statements[work].sent for work in UNTIL_DISPATCHED)
+        yield Mark("statements until it is dispatched", STATEMENTS_UNTIL_DISPATCHED, sent, is_at_most=True)
 
 
 def _steady(found: list[Figure]) -> Iterator[Mark]:

@@ -14,13 +14,22 @@ from benchmarks.postgres import Postgres
 from benchmarks.processes import processor_seconds
 from benchmarks.servers import Server, Setup, serving
 from benchmarks.statements import count_statements
-from benchmarks.works.accept import AcceptOrder
 from benchmarks.works.award import AwardFromOne, AwardPoints
 from benchmarks.works.hold import HoldPoints, PostHold
-from benchmarks.works.list_orders import ListOrders
 from benchmarks.works.locate import LocatePoint
 from benchmarks.works.place import PlaceOrder
+from benchmarks.works.reading import (
+    find_similar,
+    list_orders,
+    open_dispatchers_home,
+    open_home,
+    read_board,
+    read_map,
+    search_frequent,
+    search_rare,
+)
 from benchmarks.works.statement import ReadStatement
+from benchmarks.works.steps import accept_order, claim_order, dispatch_order, triage_order
 from benchmarks.works.work import Work
 
 WARM_UP_REQUESTS = 400
@@ -55,7 +64,7 @@ class Run:
         """All figures. Raises LimitDidNothing or ServerNotReady."""
         district = await District.found(self._postgres.url, signing_key)
         try:
-            works = [work for work in _works() if work.name in self._options.names]
+            works = [work for work in all_works() if work.name in self._options.names]
             for size in self._options.sizes:
                 if works:
                     self._say(f"\nwith {size:,} orders")
@@ -156,11 +165,22 @@ class Run:
         return [clients]
 
 
-def _works() -> list[Work]:
+def all_works() -> list[Work]:
+    """Each as it is before its first measurement."""
     return [
-        AcceptOrder(),
         PlaceOrder(),
-        ListOrders(),
+        triage_order(),
+        dispatch_order(),
+        claim_order(),
+        accept_order(),
+        list_orders(),
+        read_board(),
+        read_map(),
+        search_frequent(),
+        search_rare(),
+        find_similar(),
+        open_home(),
+        open_dispatchers_home(),
         AwardPoints(),
         AwardFromOne(),
         HoldPoints(),

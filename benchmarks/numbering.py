@@ -8,7 +8,7 @@ from uuid import UUID
 
 COMMUNITIES = 20
 BUILDINGS = 1_000
-RESIDENTS = 2_000
+RESIDENTS = 20_000
 PEOPLE = 200
 """The first residents have an account each, and are members (在册党员) of their community."""
 FIRST_DISPATCHER = 1_000

@@ -246,7 +246,7 @@ class Order(TenantOwned, Base):
             "completed_at",
             postgresql_where=text("completed_at IS NOT NULL"),
         ),
-        Index("ix_orders_open_by", "tenant_id", "assignee_id", postgresql_where=text("stage = 'handle'")),
+        Index("ix_orders_open_by", "tenant_id", "assignee_id", "number", postgresql_where=text("stage = 'handle'")),
         Index(
             "ix_orders_done_by",
             "tenant_id",

@@ -1,6 +1,7 @@
 """What a piece of work has to tell so that it can be measured, and how its SQL is overheard."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from benchmarks.numbering import DISTRICT, community_of
 from models.identity import Role
 from services.chassis import clock
 from services.chassis.commands import Command, CommandAnswer
+from services.chassis.database import Database
 from services.chassis.idempotency import RequestKey
 from services.chassis.identity import AreaGrant, Identity
 
@@ -52,6 +54,40 @@ class Overheard(Command):
         del tenant_id, locks
         self.sent = msgspec.json.encode(command, enc_hook=str).decode()
         return CommandAnswer(200, "{}", False)
+
+
+class OverheardDatabase(Database):
+    """Stands where a service reads, and remembers the SQL function that is asked and what it is asked.
+
+    The function answers `answer`; a query beside it finds `row`.
+    """
+
+    def __init__(self, answer: str = "{}", row: Mapping[str, Any] | None = None) -> None:
+        self.asked = ""
+        self.sent = ""
+        self._answer = answer
+        self._row = row
+
+    @property
+    def pool(self) -> Any:
+        return self
+
+    @asynccontextmanager
+    async def hot_transaction(self, tenant_id: UUID) -> AsyncIterator[Any]:
+        del tenant_id
+        yield self
+
+    async def fetchval(self, query: str, tenant_id: UUID, sent: str) -> str:
+        del tenant_id
+        self.asked, self.sent = query, sent
+        return self._answer
+
+    async def fetchrow(self, *_query: Any) -> Mapping[str, Any] | None:
+        return self._row
+
+    def call(self, replaced: Mapping[str, str]) -> str:
+        """The same call, with SQL in place of what differs from call to call."""
+        return self.asked.replace("$1", f"'{DISTRICT}'").replace("$2", f"({pieced(self.sent, replaced)})::jsonb")
 
 
 ONCE = RequestKey("the-idempotency-key", bytes(range(32)))

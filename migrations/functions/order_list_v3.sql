@@ -49,8 +49,15 @@ BEGIN
             AND (m.until IS NULL OR m.until > q.now);
         SELECT array_agg(m.number) INTO v_numbers FROM (
             (
+                -- What is at hand has an index of its own: done is much more, and more every day.
                 SELECT o.number FROM orders o
-                WHERE o.tenant_id = p_tenant
+                WHERE o.tenant_id = p_tenant AND o.stage = 'handle' AND q.stages = ARRAY['handle']
+                    AND (o.assignee_id, o.number) < (q.account, q.before) AND (o.assignee_id, o.number) > (q.account, 0)
+                    AND order_fits(o, q.states, q.stages, q.kind, q.priority, q.assignee, q.unit)
+                ORDER BY o.assignee_id DESC, o.number DESC LIMIT q.page_size + 1
+            ) UNION (
+                SELECT o.number FROM orders o
+                WHERE o.tenant_id = p_tenant AND q.stages IS DISTINCT FROM ARRAY['handle']
                     AND (o.assignee_id, o.number) < (q.account, q.before) AND (o.assignee_id, o.number) > (q.account, 0)
                     AND o.assignee_id IS NOT NULL
                     AND order_fits(o, q.states, q.stages, q.kind, q.priority, q.assignee, q.unit)

@@ -17,5 +17,8 @@ BEGIN
     END IF;
     SELECT * INTO answer FROM order_put(p_tenant, p_command);
     PERFORM idempotency_store(p_tenant, v_account, v_key, v_hash, answer.status, answer.body);
-    RETURN QUERY SELECT answer.status, answer.body, false;
+    status := answer.status;
+    body := answer.body;
+    replayed := false;
+    RETURN NEXT;
 END $$

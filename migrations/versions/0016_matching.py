@@ -22,7 +22,7 @@ TABLES = (
 )
 APPEND_ONLY = ("dispatch_policies", "automatic_dispatches")
 ORDER_INDEXES = (
-    ("ix_orders_open_by", ["tenant_id", "assignee_id"], "stage = 'handle'"),
+    ("ix_orders_open_by", ["tenant_id", "assignee_id", "number"], "stage = 'handle'"),
     ("ix_orders_done_by", ["tenant_id", "assignee_id", "kind", "completed_at"], "completed_at IS NOT NULL"),
     (
         "ix_orders_waiting",

@@ -36,7 +36,8 @@ def figures() -> Figures:
         LimitFigure("list", 100_000, "pgbench", [1000.0]),
     ]
     found = [ACCEPTED, LISTED, replace(LISTED, orders=100_000, rate=380.0), replace(LISTED, setup=Setup.SERVICE)]
-    return Figures(limits, found, {"place": Statements(1.0, 17.0)})
+    counted = {"place": Statements(1.0, 17.0), "triage": Statements(1.5, 16.0), "dispatch": Statements(1.0, 17.0)}
+    return Figures(limits, found, counted)
 
 
 class TestMarks:
@@ -47,6 +48,7 @@ class TestMarks:
             "list, of its limit": (0.38, True),
             "list at 100,000 orders, of that at 10,000": (0.95, True),
             "statements per placed order": (1.0, True),
+            "statements until it is dispatched": (3.5, True),
             "accept: p99 of p50 at half of the rate": (5.5, False),
             "list: p99 of p50 at half of the rate": (3.0, True),
         }

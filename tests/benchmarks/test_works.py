@@ -3,42 +3,28 @@
 import json
 from collections.abc import AsyncIterator
 from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from benchmarks.district import District
 from benchmarks.limit import LimitProgram
 from benchmarks.load import at_full_rate
+from benchmarks.measuring import all_works
 from benchmarks.servers import Server, Setup, serving
-from benchmarks.works.accept import AcceptOrder
-from benchmarks.works.award import AwardFromOne, AwardPoints
-from benchmarks.works.hold import HoldPoints, PostHold
-from benchmarks.works.list_orders import ListOrders
-from benchmarks.works.locate import LocatePoint
-from benchmarks.works.place import PlaceOrder
-from benchmarks.works.statement import ReadStatement
+from benchmarks.works.reading import ReadOrders, find_similar, open_home, read_map, search_frequent, search_rare
+from benchmarks.works.steps import claim_order
 from benchmarks.works.work import Work
+from services.chassis.database import driver_url
 from tests.conftest import TestServer, signing_key
 
 REQUESTS = 60
 KEY = signing_key("benchmarks")
 
-works = pytest.mark.parametrize(
-    "work",
-    [
-        AcceptOrder(),
-        PlaceOrder(),
-        ListOrders(),
-        AwardPoints(),
-        AwardFromOne(),
-        HoldPoints(),
-        PostHold(),
-        ReadStatement(),
-        LocatePoint(),
-    ],
-    ids=lambda work: work.name,
-)
+NAME = attrgetter("name")
+works = pytest.mark.parametrize("work", all_works(), ids=NAME)
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +73,18 @@ async def test_limit(work: Work, district: District, url: str, monkeypatch: pyte
     assert await work.done(district) in (limit.calls, None)
 
 
+@pytest.mark.parametrize("work", [search_frequent(), search_rare(), find_similar(), read_map(), open_home()], ids=NAME)
+async def test_reading_finds_something(work: ReadOrders, district: District, url: str) -> None:
+    """What finds nothing would be fast for nothing."""
+    connection = await asyncpg.connect(driver_url(url))
+    await connection.execute("SET ROLE linli_orders")
+    answers = [await connection.fetchval((await work.sql(district)).replace(":n", "$1::bigint"), n) for n in range(20)]
+    await connection.close()
+    assert '"id"' in "".join(answers)
+
+
 async def test_what_was_done_is_forgotten(district: District) -> None:
-    work = AcceptOrder()
+    work = claim_order()
     await work.prepare(district, 5)
     assert await district.new_orders() == 5
     await district.forget_new_orders()

@@ -18,7 +18,7 @@ Guard = tuple[str, str, str]
 
 ACCOUNT_LOCK = ("ledger_post_all_v2", "            FOR NO KEY UPDATE\n", "")
 SOURCE_LOCK = ("ledger_post_all_v2", "PERFORM pg_advisory_xact_lock(s.lock) FROM", "PERFORM s.lock FROM")
-KEY_LOCK = ("idempotency_recall_v1", "PERFORM pg_advisory_xact_lock(", "PERFORM (")
+KEY_LOCK = ("idempotency_recall_v2", "PERFORM pg_advisory_xact_lock(", "PERFORM (")
 OVERDRAFT_CHECK = ("ledger_post_one_v1", "v_available + c.leg_amounts[i] < 0", "false")
 PENDING_TERM = ("ledger_available_v1", "l.remaining - l.held", "l.remaining")
 REVERSAL_LOCK = ("ledger_reverse_decided_v1", "PERFORM pg_advisory_xact_lock(", "PERFORM (")
