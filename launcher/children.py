@@ -17,12 +17,25 @@ LONG_LIFE_SECONDS = 30.0
 
 
 class Child:
-    """`launcher serve ARGUMENTS` with exactly this environment; inherits `descriptors`. Belongs to one event loop."""
+    """`launcher serve ARGUMENTS` with exactly this environment; inherits `descriptors`. Belongs to one event loop.
+
+    `module` is what Python runs instead of the launcher. `longest_pause_seconds` bounds how long the starting again
+    of one that keeps dying is put off.
+    """
 
     def __init__(
-        self, name: str, arguments: Sequence[str], *, environment: Mapping[str, str], descriptors: Sequence[int] = ()
+        self,
+        name: str,
+        arguments: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        descriptors: Sequence[int] = (),
+        module: str = "launcher",
+        longest_pause_seconds: float = LONGEST_PAUSE_SECONDS,
     ) -> None:
         self.name = name
+        self._longest_pause_seconds = longest_pause_seconds
+        self._module = module
         self._arguments = arguments
         self.environment = environment
         self._descriptors = descriptors
@@ -57,12 +70,12 @@ class Child:
                 pause_seconds = FIRST_PAUSE_SECONDS
             say(f"{self.name} has ended unasked (exit code {code}): starting it again in {pause_seconds:.1f} s")
             await asyncio.sleep(pause_seconds)
-            pause_seconds = min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)
+            pause_seconds = min(2 * pause_seconds, self._longest_pause_seconds)
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "launcher", "serve", *self._arguments, "--end-with-parent"),
+            *("-m", self._module, "serve", *self._arguments, "--end-with-parent"),
             stdin=asyncio.subprocess.PIPE,  # closed when we end, however we end: that ends the child
             env=self.environment,
             cwd=PROJECT,
