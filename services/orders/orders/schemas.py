@@ -73,11 +73,16 @@ class DispatchMode(StrEnum):
     SUGGESTED = "suggested"
 
 
+Share = Annotated[float, Field(ge=0, le=100)]
+
+
 class DecisionReason(Body):
-    """One point of a suggestion."""
+    """One reason of a suggestion, as `GET …/suggestions` answers it."""
 
     factor: Annotated[str, Field(pattern="^[a-z_]{1,40}$", examples=["distance"])]
-    points: Annotated[float, Field(ge=0, le=100)]
+    value: Share | None = None
+    weight: Share | None = None
+    points: Share
     text: Line
 
 
