@@ -17,12 +17,22 @@ LONG_LIFE_SECONDS = 30.0
 
 
 class Child:
-    """`launcher serve ARGUMENTS` with exactly this environment; inherits `descriptors`. Belongs to one event loop."""
+    """`launcher serve ARGUMENTS` with exactly this environment; inherits `descriptors`. Belongs to one event loop.
+
+    `module` is what Python runs instead of the launcher.
+    """
 
     def __init__(
-        self, name: str, arguments: Sequence[str], *, environment: Mapping[str, str], descriptors: Sequence[int] = ()
+        self,
+        name: str,
+        arguments: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        descriptors: Sequence[int] = (),
+        module: str = "launcher",
     ) -> None:
         self.name = name
+        self._module = module
         self._arguments = arguments
         self.environment = environment
         self._descriptors = descriptors
@@ -62,7 +72,7 @@ class Child:
     async def _spawn(self) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "launcher", "serve", *self._arguments, "--end-with-parent"),
+            *("-m", self._module, "serve", *self._arguments, "--end-with-parent"),
             stdin=asyncio.subprocess.PIPE,  # closed when we end, however we end: that ends the child
             env=self.environment,
             cwd=PROJECT,

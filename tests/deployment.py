@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,11 +56,27 @@ class Deployment:
 
 
 @asynccontextmanager
-async def deployed(model: ProcessModel, settings: Settings, folder: Path) -> AsyncIterator[Deployment]:
-    """Starts the processes, waits until they are ready, stops them on leaving."""
+async def deployed(
+    model: ProcessModel,
+    settings: Settings,
+    folder: Path,
+    *,
+    extra: Mapping[str, str] | None = None,
+    module: str = "launcher",
+    second_orders: bool = False,
+) -> AsyncIterator[Deployment]:
+    """Starts the processes, waits until they are ready, stops them on leaving.
+
+    `extra` goes into their environment; `module` is the program they run. With `second_orders` there is one more
+    process of the order service: no request reaches it, but it does what goes on by itself.
+    """
     async with fake_wechat() as wechat_url:
         listener = socket.create_server(("127.0.0.1", 0))
-        processes = _processes(model, _environment(settings, wechat_url), listener.fileno(), folder)
+        environment = {**_environment(settings, wechat_url), **(extra or {})}
+        processes = _processes(model, environment, listener.fileno(), folder, module)
+        if second_orders:
+            second = ["orders", "--path", str(folder / "orders-2")]
+            processes["orders-2"] = Child("orders-2", second, environment=environment, module=module)
         base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         deployment = Deployment(model, base_url, wechat_url, settings, processes)
         try:
@@ -90,20 +106,26 @@ def _environment(settings: Settings, wechat_url: str) -> dict[str, str]:
     }
 
 
-def _processes(model: ProcessModel, environment: dict[str, str], descriptor: int, folder: Path) -> dict[str, Child]:
+def _processes(
+    model: ProcessModel, environment: dict[str, str], descriptor: int, folder: Path, module: str
+) -> dict[str, Child]:
     listening = ["--descriptor", str(descriptor)]
     if model == "all-in-one":
-        return {model: Child(model, [model, *listening], environment=environment, descriptors=[descriptor])}
+        whole = Child(model, [model, *listening], environment=environment, descriptors=[descriptor], module=module)
+        return {model: whole}
     urls = {f"{name.upper()}_URL": f"unix:{folder / name}" for name in SERVICES}
     environment = {**environment, **urls}
     elsewhere = {name: value for name, value in environment.items() if name != "LINLI_SIGNING_KEYS"}
     processes = {
         name: Child(
-            name, [name, "--path", str(folder / name)], environment=environment if name == "identity" else elsewhere
+            name,
+            [name, "--path", str(folder / name)],
+            environment=environment if name == "identity" else elsewhere,
+            module=module,
         )
         for name in SERVICES
     }
-    gateway = Child("gateway", ["gateway", *listening], environment=elsewhere, descriptors=[descriptor])
+    gateway = Child("gateway", ["gateway", *listening], environment=elsewhere, descriptors=[descriptor], module=module)
     return {**processes, "gateway": gateway}
 
 

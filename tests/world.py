@@ -67,6 +67,8 @@ class World:
     settings: Settings
     transport: httpx2.AsyncBaseTransport
     base_url: str = "http://linli.test"
+    stay: timedelta = timedelta(hours=2)
+    """How long people are signed in."""
     areas: dict[str, UUID] = field(default_factory=dict)
     people: dict[str, Person] = field(default_factory=dict)
     households: dict[str, UUID] = field(default_factory=dict)
@@ -148,14 +150,17 @@ class World:
         await self.connection.execute("INSERT INTO accounts (id, name) VALUES ($1, $2)", account_id, name)
         await self.insert("memberships", account_id=account_id)
         for role, area in (roles or {}).items():
-            await self.insert("grants", id=new_id(), account_id=account_id, role=role, area_id=self.areas[area])
+            await self.insert(
+                "grants", id=new_id(), account_id=account_id, role=role, area_id=self.areas[area],
+                valid_from=clock.now(),
+            )  # fmt: skip
         resident_id = await self.add_resident(name, home, account_id=account_id, phone=phone) if home else None
         self.people[key] = await self.new_session(Person(name, account_id, resident_id, "", self.stranger()))
         return self.people[key]
 
     async def new_session(self, person: Person) -> Person:
         """The same person, signed in anew: nothing is remembered of them."""
-        session_id, expires_at = new_id(), clock.now() + timedelta(hours=2)
+        session_id, expires_at = new_id(), clock.now() + self.stay
         await self.connection.execute(
             "INSERT INTO sessions (id, account_id, tenant_id, method, expires_at) VALUES ($1, $2, $3, 'demo', $4)",
             session_id, person.account_id, self.tenant_id, expires_at,
@@ -223,11 +228,15 @@ LEVELS = [
 
 
 async def make_world(
-    settings: Settings, transport: httpx2.AsyncBaseTransport, *, base_url: str = "http://linli.test"
+    settings: Settings,
+    transport: httpx2.AsyncBaseTransport,
+    *,
+    base_url: str = "http://linli.test",
+    stay: timedelta = timedelta(hours=2),
 ) -> World:
     """A fresh tenant with its tree, kinds, earning rules and the people of the main job."""
     connection = await asyncpg.connect(driver_url(settings.database_url), server_settings={"role": ARRANGER})
-    world = World(new_id(), connection, settings, transport, base_url)
+    world = World(new_id(), connection, settings, transport, base_url, stay)
     await connection.execute(tenant_statement(world.tenant_id).replace("LOCAL ", ""))
     code = await _free_code(connection)
     await connection.execute("INSERT INTO tenants (id, code, name) VALUES ($1, $2, '源城区')", world.tenant_id, code)

@@ -55,7 +55,7 @@ BEGIN
             'placed_at', o.placed_at, 'lng', o.lng, 'lat', o.lat, 'text', o.description,
             'reporters', 1 + (
                 SELECT count(*) FROM orders m
-                WHERE m.tenant_id = o.tenant_id AND m.merged_into = o.id AND m.stage = 'follow'
+                WHERE m.tenant_id = o.tenant_id AND m.merged_into = o.id
             )
         )::text
         FROM orders o WHERE o.tenant_id = p_tenant AND o.number = shown.number

@@ -2,14 +2,21 @@
 
 import asyncio
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import httpx2
+import pytest
 
 from demo.photo import take_photo
 from models.identity import Role
+from services.chassis import clock
 from tests.journeys.test_main_job import points_reach
+from tests.orders.follow_ups.test_follow_ups import REACHED, UNREACHED, call, due
+from tests.orders.matching.conftest import away, history, left_out, names, offers, suggested
 from tests.orders.orders.conftest import add_unit
+from tests.orders.rates.test_rates import behind, rates, total
+from tests.points.reports.sheets import rows_of
 from tests.world import Person, World
 
 
@@ -25,9 +32,17 @@ async def test_a_snow_morning(district: World) -> None:
         await district.add_person(f"v{i}", f"志愿者{i}", roles={Role.VOLUNTEER: "community"}) for i in range(20)
     ]
     first = await district.order(kind="snow_clearing", description="小区东门积雪结冰，老人出行危险")
-    second = await district.order("neighbour", kind="snow_clearing", description="东门口结冰了，路滑")
-    await district.act(first["id"], "dispatcher", "triage", {"priority": "urgent", "helpers_wanted": 8})
+    triage = {"priority": "urgent", "helpers_wanted": 8, "visibility": "community"}
+    await district.act(first["id"], "dispatcher", "triage", triage)
+    told = await _similar(
+        district.neighbour, "/v1/orders/similar", kind="snow_clearing", text="小区东门口积雪结冰，路滑"
+    )
+    assert [(one["id"], one["reporters"], one["description"]) for one in told] == [(first["id"], 1, None)]
+    second = await district.order("neighbour", kind="snow_clearing", description="小区东门口积雪结冰，路滑")
+    alike = await _similar(district.dispatcher, f"/v1/orders/{second['id']}/similar")
+    assert [(one["id"], one["description"]) for one in alike] == [(first["id"], first["details"]["description"])]
     await district.act(second["id"], "dispatcher", "merge", {"into_id": first["id"], "note": "同一处积雪"})
+    assert await _reporters(district, "小区东门积雪结冰") == [2]
     pooled = await district.act(first["id"], "dispatcher", "dispatch", {"note": "请带铁锹"})
     assert (pooled["is_in_pool"], pooled["helpers_wanted"], pooled["priority"]) == (True, 8, "urgent")
 
@@ -47,6 +62,7 @@ async def test_a_snow_morning(district: World) -> None:
     })  # fmt: skip
     await district.act(first["id"], "dispatcher", "verify")
     assert (await read(district.neighbour, second))["state"] == "verified"
+    assert await _reporters(district, "小区东门积雪结冰") == [2], "also once it is done for all of them"
     await district.act(first["id"], "zhang", "rate", {"stars": 5, "solved": True, "comment": "谢谢大家"})
     await district.act(second["id"], "neighbour", "rate", {"stars": 4, "solved": True})
     for one in (lead, *helpers):
@@ -108,7 +124,7 @@ async def test_water_pressure(district: World) -> None:
 
 
 async def test_a_dispute_about_a_dog(district: World) -> None:
-    """The neighbour is not content, twice; it is closed unsatisfied, opened again, and done once more."""
+    """The neighbour is not content, twice; it is closed unsatisfied, opened again, done once more, and asked about."""
     await district.insert("order_kinds", id="uncivil_dog_keeping", name="不文明养犬", category="文明劝导")
     order = await district.order("neighbour", kind="uncivil_dog_keeping", description="楼下遛狗不拴绳")
     unsolved = {"stars": 1, "solved": False, "comment": "今早还是没拴绳"}
@@ -121,6 +137,10 @@ async def test_a_dispute_about_a_dog(district: World) -> None:
     await district.act(order["id"], "grid_worker", "complete", {"note": "第3次上门劝导，已签文明养犬承诺书"})
     third = await district.act(order["id"], "neighbour", "rate", unsolved)
     assert (third["state"], third["is_escalated"]) == ("rated", True)
+    (unsolved_one,) = await due(district)
+    assert (unsolved_one["order_id"], unsolved_one["cause"], unsolved_one["words"]) == (
+        order["id"], "unsolved", "今早还是没拴绳",
+    )  # fmt: skip
     refused = await district.dispatcher.post(f"/v1/orders/{order['id']}/close")
     assert (refused.status_code, refused.json()["code"]) == (409, "senior_needed")
     closed = await district.act(order["id"], "community_admin", "close")
@@ -134,8 +154,100 @@ async def test_a_dispute_about_a_dog(district: World) -> None:
     await district.act(order["id"], "community_admin", "dispatch", {**give, "note": "会同派出所上门"})
     await district.act(order["id"], "grid_worker", "accept")
     await district.act(order["id"], "grid_worker", "complete", {"note": "已拴绳并办理犬证"})
+    await _called_back(district, order)
     rated = await district.act(order["id"], "neighbour", "rate", {"stars": 4, "solved": True})
     assert (rated["state"], rated["solved"], rated["is_escalated"]) == ("rated", True, False)
+    answered = (await district.dispatcher.get(f"/v1/orders/{order['id']}/answers")).json()["items"]
+    assert [(one["source"], one["solved"], one["counts"]) for one in answered] == [
+        *(("resident", False, False) for _ in range(3)), ("follow_up", True, False), ("resident", True, True),
+    ]  # fmt: skip
+
+
+async def _called_back(district: World, order: dict[str, Any]) -> None:
+    """Not by who went there; nobody picks up at first, then the neighbour tells how it is."""
+    (waiting,) = await due(district)
+    assert (waiting["order_id"], waiting["attempts"]) == (order["id"], 0)
+    refused = await district.grid_worker.post(f"/v1/orders/{order['id']}/follow-ups", REACHED)
+    assert (refused.status_code, refused.json()["code"]) == (409, "party_to_order")
+    tomorrow = (clock.now() + timedelta(days=1)).isoformat()
+    await call(district, order["id"], {**UNREACHED, "next_call_at": tomorrow})
+    assert [one["attempts"] for one in await due(district)] == [1]
+    told = {"reached": True, "solved": True, "stars": 3, "words": "这两天都拴绳了"}
+    await call(district, order["id"], told, by="community_admin")
+    assert await due(district) == []
+
+
+async def test_the_best_helper_is_asked_and_the_history_says_why(district: World) -> None:
+    """One call proposes who fits, with reasons; the dispatcher follows it, and whoever asks later can read why."""
+    here: dict[str, Any] = {"lng": 114.6904, "lat": 23.7412}
+    await offers(district, "member", skills=["方言"], **here)
+    await offers(district, "second_member", lng=114.6904, lat=23.7547)
+    await away(district, "grid_worker")
+    await district.rated_order()
+    order = await district.order(description="代购一周降压药，客家话沟通", **here)
+    await district.act(order["id"], "dispatcher", "triage")
+    found = await suggested(district, order["id"])
+    assert names(found) == ["陈志强", "黄秀芳"]
+    assert left_out(found) == {"absent": 1}
+    best = found["items"][0]
+    assert best["score"] == pytest.approx(sum(reason["points"] for reason in best["reasons"]))
+    why = {"score": best["score"], "reasons": best["reasons"]}
+    given = {"assignee_id": best["account_id"], "mode": "suggested", "why": why}
+    await district.act(order["id"], "dispatcher", "dispatch", {**given, "expected_version": found["order_version"]})
+    last = (await history(district, order["id"]))[-1]
+    assert (last["details"]["mode"], last["details"]["why"]) == ("suggested", why)
+
+    await district.act(order["id"], "member", "decline", {"reason": "今天值班"})
+    again = await suggested(district, order["id"])
+    assert names(again) == ["黄秀芳"]
+    await district.act(order["id"], "dispatcher", "dispatch", {"assignee_id": again["items"][0]["account_id"]})
+    await district.act(order["id"], "second_member", "accept")
+
+
+async def test_the_three_rates_and_the_orders_behind_them(district: World) -> None:
+    """One content, one not, one asked on the phone, one who never answered; one is left out by two people."""
+    await district.rated_order(5)
+    poor = (await district.rated_order(2))["id"]
+    called, silent = (await district.completed_order())["id"], (await district.completed_order())["id"]
+    await call(district, called, REACHED)
+    assert await total(district) == {
+        "response": (4, 4, 0, 0), "resolution": (3, 3, 1, 0), "satisfaction": (2, 3, 1, 0),
+    }  # fmt: skip
+    assert [one["order_id"] for one in await behind(district, "satisfaction", outcome="not_met")] == [poor]
+    assert [one["order_id"] for one in await behind(district, "resolution", outcome="open")] == [silent]
+
+    asked = {"reason_code": "unreasonable", "words": "多次核实，要求代付药费"}
+    exclusion = await _post(district.dispatcher, f"/v1/orders/{poor}/rate-exclusions", asked)
+    review = f"/v1/orders/{poor}/rate-exclusions/{exclusion['id']}/review"
+    approval = {"is_approved": True, "reason": "情况属实"}
+    assert (await district.dispatcher.post(review, approval)).status_code == 403
+    assert (await total(district))["satisfaction"] == (2, 3, 1, 0)
+    waiting = (await district.community_admin.get("/v1/rate-exclusions")).json()["items"]
+    assert [one["order_id"] for one in waiting] == [poor]
+    await _post(district.community_admin, review, approval)
+    assert (await total(district))["satisfaction"] == (2, 2, 1, 1)
+    assert [one["order_id"] for one in await behind(district, "satisfaction", outcome="excluded")] == [poor]
+
+    by_kind = await rates(district, group_by="kind")
+    (line,) = by_kind["groups"]
+    assert (line["group"], line["satisfaction"]["percent"]) == ("buy_medicine", 100.0)
+    behind_line = await behind(district, "satisfaction", group_by="kind", group="buy_medicine")
+    assert len(behind_line) == 4
+    workbook = await district.dispatcher.get("/v1/rates.xlsx")
+    assert workbook.status_code == 200
+    assert len(rows_of(workbook.content, 2)) > 4
+
+
+async def _reporters(district: World, text: str) -> list[int]:
+    """As somebody who is about to tell of it, too, is shown."""
+    told = await _similar(district.daughter, "/v1/orders/similar", kind="snow_clearing", text=text)
+    return [one["reporters"] for one in told]
+
+
+async def _similar(person: Person, path: str, **query: Any) -> list[dict[str, Any]]:
+    answer = await person.get(path, **query)
+    assert answer.status_code == 200, answer.text
+    return list(answer.json()["items"])
 
 
 def _clock(clocks: dict[str, Any], target: str) -> dict[str, Any]:
