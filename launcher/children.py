@@ -19,7 +19,8 @@ LONG_LIFE_SECONDS = 30.0
 class Child:
     """`launcher serve ARGUMENTS` with exactly this environment; inherits `descriptors`. Belongs to one event loop.
 
-    `module` is what Python runs instead of the launcher.
+    `module` is what Python runs instead of the launcher. `longest_pause_seconds` bounds how long the starting again
+    of one that keeps dying is put off.
     """
 
     def __init__(
@@ -30,8 +31,10 @@ class Child:
         environment: Mapping[str, str],
         descriptors: Sequence[int] = (),
         module: str = "launcher",
+        longest_pause_seconds: float = LONGEST_PAUSE_SECONDS,
     ) -> None:
         self.name = name
+        self._longest_pause_seconds = longest_pause_seconds
         self._module = module
         self._arguments = arguments
         self.environment = environment
@@ -67,7 +70,7 @@ class Child:
                 pause_seconds = FIRST_PAUSE_SECONDS
             say(f"{self.name} has ended unasked (exit code {code}): starting it again in {pause_seconds:.1f} s")
             await asyncio.sleep(pause_seconds)
-            pause_seconds = min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)
+            pause_seconds = min(2 * pause_seconds, self._longest_pause_seconds)
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(

@@ -21,6 +21,8 @@ from services.chassis.settings import Settings
 
 ProcessModel = Literal["all-in-one", "separate"]
 READY_SECONDS = 60.0
+LONGEST_PAUSE_SECONDS = 0.4
+"""Who is killed again and again on purpose is not made to wait."""
 
 
 @dataclass
@@ -76,7 +78,7 @@ async def deployed(
         processes = _processes(model, environment, listener.fileno(), folder, module)
         if second_orders:
             second = ["orders", "--path", str(folder / "orders-2")]
-            processes["orders-2"] = Child("orders-2", second, environment=environment, module=module)
+            processes["orders-2"] = _child("orders-2", second, environment, module)
         base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         deployment = Deployment(model, base_url, wechat_url, settings, processes)
         try:
@@ -111,22 +113,28 @@ def _processes(
 ) -> dict[str, Child]:
     listening = ["--descriptor", str(descriptor)]
     if model == "all-in-one":
-        whole = Child(model, [model, *listening], environment=environment, descriptors=[descriptor], module=module)
-        return {model: whole}
+        return {model: _child(model, [model, *listening], environment, module, descriptor)}
     urls = {f"{name.upper()}_URL": f"unix:{folder / name}" for name in SERVICES}
     environment = {**environment, **urls}
     elsewhere = {name: value for name, value in environment.items() if name != "LINLI_SIGNING_KEYS"}
     processes = {
-        name: Child(
-            name,
-            [name, "--path", str(folder / name)],
-            environment=environment if name == "identity" else elsewhere,
-            module=module,
+        name: _child(
+            name, [name, "--path", str(folder / name)], environment if name == "identity" else elsewhere, module
         )
         for name in SERVICES
     }
-    gateway = Child("gateway", ["gateway", *listening], environment=elsewhere, descriptors=[descriptor], module=module)
-    return {**processes, "gateway": gateway}
+    return {**processes, "gateway": _child("gateway", ["gateway", *listening], elsewhere, module, descriptor)}
+
+
+def _child(name: str, arguments: list[str], environment: dict[str, str], module: str, *descriptors: int) -> Child:
+    return Child(
+        name,
+        arguments,
+        environment=environment,
+        descriptors=descriptors,
+        module=module,
+        longest_pause_seconds=LONGEST_PAUSE_SECONDS,
+    )
 
 
 @asynccontextmanager

@@ -41,7 +41,7 @@ OTHERWISE = {
 async def test_a_year_of_mondays(almanac: Almanac, district_in_time: World) -> None:
     """Made ahead once each, done by who is kept or who covers, across 春节 and 国庆, as the household wishes."""
     district = district_in_time
-    almanac.go_to("2025-12-29T09:00")
+    almanac.go_to("2025-12-30T09:00")
     recurring = await post(
         district.dispatcher,
         "/v1/recurring-orders",
