@@ -73,6 +73,7 @@ async def test_a_year_of_mondays_on_three_keepers(
     while day < moment("2026-12-31T12:00"):
         with clock.shifted(day - clock.now()):
             await asyncio.gather(*(keeper.keep() for keeper in keepers))
+            await keep()  # the product's own may hold it still: no day passes before it is kept
         day += timedelta(days=5)
     with at("2026-12-20T12:00"):
         await keep()
