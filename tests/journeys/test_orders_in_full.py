@@ -191,7 +191,8 @@ async def test_the_best_helper_is_asked_and_the_history_says_why(district: World
     assert left_out(found) == {"absent": 1}
     best = found["items"][0]
     assert best["score"] == pytest.approx(sum(reason["points"] for reason in best["reasons"]))
-    why = {"score": best["score"], "reasons": best["reasons"]}
+    told = [{name: reason[name] for name in ("factor", "points", "text")} for reason in best["reasons"]]
+    why = {"score": best["score"], "reasons": told}
     given = {"assignee_id": best["account_id"], "mode": "suggested", "why": why}
     await district.act(order["id"], "dispatcher", "dispatch", {**given, "expected_version": found["order_version"]})
     last = (await history(district, order["id"]))[-1]
