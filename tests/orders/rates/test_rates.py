@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from services.chassis import clock
+from services.chassis.pagination import encode_cursor
 from services.chassis.schemas import new_id
 from tests.orders.clocks.conftest import Keep, anew, at, promise
-from tests.orders.follow_ups.test_follow_ups import REACHED, UNSOLVED, call
+from tests.orders.follow_ups.test_follow_ups import REACHED, call, too_often
 from tests.world import World
 
 Numbers = dict[str, tuple[int, int, int, int]]
@@ -75,7 +76,7 @@ class TestAnswers:
         await world.rated_order(3)
         await world.completed_order()
         called = await world.completed_order()
-        await call(world, called["id"], UNSOLVED)
+        await too_often(world, called["id"])
         found = await total(world)
         assert found["resolution"] == (2, 3, 1, 0)
         assert found["satisfaction"] == (1, 3, 1, 0)
@@ -192,8 +193,29 @@ class TestPeriod:
         answer = await world.dispatcher.get("/v1/rates", **period)
         assert (answer.status_code, answer.json()["code"]) == (422, "rate_period_invalid")
 
+    @pytest.mark.parametrize("day", ["1767225600", "20260101", "2026-01-01T00:00:00", "2026-02-29", "２０２６-01-01"])
+    async def test_its_days_are_spelled_out(self, world: World, day: str) -> None:
+        for query in ({"from": day}, {"until": day}):
+            answer = await world.dispatcher.get("/v1/rates", **query)
+            assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
     async def test_one_year_is_allowed(self, world: World) -> None:
         await rates(world, **{"from": "2024-01-01", "until": "2024-12-31"})
+
+
+ODD_TIMES = ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-01-01T00:00:00")
+
+
+@pytest.mark.parametrize("moment", ODD_TIMES)
+async def test_a_cursor_with_a_time_that_is_none_is_refused(world: World, moment: str) -> None:
+    """Of every list that pages by time."""
+    for path, query, key in (
+        ("/v1/rates/orders", {"measure": "response"}, (moment, new_id())),
+        ("/v1/follow-ups", {}, (moment, new_id())),
+        ("/v1/clocks", {}, (moment, new_id(), "accept", 1)),
+    ):
+        answer = await world.dispatcher.get(path, cursor=encode_cursor(*key), **query)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor"), path
 
 
 class TestGroups:
