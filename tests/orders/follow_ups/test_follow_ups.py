@@ -213,6 +213,14 @@ async def too_often(world: World, order_id: str) -> None:
     await call(world, order_id, UNSOLVED)
 
 
+async def closed_in_silence(world: World) -> None:
+    """The only order there is, by its timer."""
+    await world.connection.execute("UPDATE orders SET timer_at = now() - interval '1 day'")
+    async with asyncio.timeout(20):
+        while await world.fetch_value("SELECT state FROM orders") != "closed":
+            await asyncio.sleep(0.1)
+
+
 class TestNotSolved:
     async def test_is_done_again_at_once(self, world: World) -> None:
         order = await world.completed_order()
@@ -248,10 +256,7 @@ class TestNotSolved:
 
     async def test_what_is_closed_stays_so_until_somebody_opens_it(self, world: World) -> None:
         order = await world.completed_order()
-        await world.connection.execute("UPDATE orders SET timer_at = now() - interval '1 day'")
-        async with asyncio.timeout(20):
-            while await world.fetch_value("SELECT state FROM orders") != "closed":
-                await asyncio.sleep(0.1)
+        await closed_in_silence(world)
         await call(world, order["id"], UNSOLVED)
         assert tuple((await world.fetch("SELECT state, is_escalated FROM orders"))[0]) == ("closed", False)
         assert [one["cause"] for one in await due(world)] == ["unsolved"]
@@ -293,16 +298,14 @@ class TestDue:
 
     async def test_what_was_closed_in_silence_may_still_be_asked_about(self, world: World) -> None:
         order = await world.completed_order()
-        await world.act(order["id"], "dispatcher", "verify")
-        await world.act(order["id"], "dispatcher", "close")
+        await closed_in_silence(world)
         assert [one["state"] for one in await due(world)] == ["closed"]
         await call(world, order["id"], REACHED)
         assert await due(world) == []
 
     async def test_what_is_opened_again_is_not_asked_about(self, world: World) -> None:
         order = await world.completed_order()
-        await world.act(order["id"], "dispatcher", "verify")
-        await world.act(order["id"], "dispatcher", "close")
+        await closed_in_silence(world)
         await world.act(order["id"], "zhang", "reopen", {"reason": "没有解决"})
         assert await due(world) == []
 
