@@ -94,7 +94,7 @@ def _spelled_out_day(day: object) -> object:
 
 ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
-Day = Annotated[date, BeforeValidator(_spelled_out_day)]
+CalendarDay = Annotated[date, BeforeValidator(_spelled_out_day, json_schema_input_type=date)]
 """As it is written: 2026-03-16."""
 
 Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False, examples=[114.6904])]

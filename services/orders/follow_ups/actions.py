@@ -1,7 +1,7 @@
 """Calling back (回访): every attempt is kept, and an answer counts in the rates while the resident gives none.
 
-Not solved, the work is done again as after such a rating. Solved, the order goes its way: only a rating is rewarded, and
-for somebody without an account it is given by who stands in for them.
+Not solved, the work is done again as after such a rating. Solved, the order goes its way: only a rating is rewarded,
+and for somebody without an account it is given by who stands in for them.
 """
 
 from datetime import datetime, timedelta
@@ -29,8 +29,8 @@ TOLD_UNSOLVED = "回访时居民反映未解决"
 async def record_follow_up(connection: Any, caller: Identity, order_id: UUID, body: FollowUpRecord) -> FollowUpRead:
     """By staff of the area who had no hand in the work, under the order's lock.
 
-    Not solved, the order is done again in the same transaction; done again too often, or where its life does not let it,
-    a senior decides. One that is closed stays due as unsolved, until somebody opens it again.
+    Not solved, the order is done again in the same transaction; done again too often, or where its life does not let
+    it, a senior decides. One that is closed stays due as unsolved, until somebody opens it again.
 
     Raises OrderNotFound, Forbidden, PartyToOrder, NothingToAskAbout, AnsweredAlready, CallInThePast, CallTooLate,
     TooManyAttempts.

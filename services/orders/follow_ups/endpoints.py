@@ -68,7 +68,7 @@ async def record_follow_up(
 ) -> FollowUpRead:
     """Staff of the area who had no hand in the work: somebody was called and asked how it went (登记回访).
 
-    Not solved, the order is done again, or waits for a senior. Only a rating is rewarded, not what is said on the phone.
+    Not solved, the order is done again, or waits for a senior. What is said on the phone is not rewarded: a rating is.
     """
     async with driving(transaction) as connection:
         return await actions.record_follow_up(connection, caller, order_id, body)
