@@ -13,7 +13,14 @@ depends_on = None
 
 APPEND_ONLY = ("order_answers", "follow_ups", "rate_exclusions", "rate_exclusion_steps")
 DERIVED = "due_follow_ups"
-FUNCTIONS = ("order_round", "order_answer_record", "order_answer_follow_history", "follow_up_track", "follow_up_list")
+FUNCTIONS = (
+    "order_round",
+    "order_answer_record",
+    "order_answer_follow_history",
+    "order_unsolved",
+    "follow_up_track",
+    "follow_up_list",
+)
 INDEXES = ("ix_orders_community_placed_at", "ix_orders_community_completed_at")
 
 WHAT_THERE_WAS = """
@@ -35,6 +42,11 @@ WHAT_THERE_WAS = """
             SELECT tenant, o.id, o.community_id, o.area_id, 'unanswered', o.completed_at, o.completed_at
             FROM orders o
             WHERE o.tenant_id = tenant AND o.stage = 'verify' AND o.completed_at > now() - interval '90 days';
+            INSERT INTO due_follow_ups (tenant_id, order_id, community_id, area_id, cause, completed_at, due_at)
+            SELECT tenant, o.id, o.community_id, o.area_id, 'unsolved', o.completed_at, o.rated_at
+            FROM orders o
+            WHERE o.tenant_id = tenant AND o.solved IS FALSE AND o.stage IN ('close', 'done')
+                AND o.completed_at > now() - interval '90 days';
         END LOOP;
         SET LOCAL linli.tenant = '';
     END $$

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from datetime import MAXYEAR, MINYEAR, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
@@ -41,7 +42,8 @@ Key = TypeVar("Key", bound=tuple[Any, ...])
 def decode_cursor(cursor: str, key: type[Key]) -> Key:
     """The key behind a cursor, as a tuple type such as `tuple[int]`; raises InvalidCursor for anything else.
 
-    Postgres takes the parts as they are: no text has a NUL, no number more than 64 bits.
+    Postgres takes the parts as they are: no text has a NUL, no number more than 64 bits, and a time has an offset, and
+    is one in UTC too.
     """
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
@@ -56,4 +58,6 @@ def decode_cursor(cursor: str, key: type[Key]) -> Key:
 def _is_storable(part: Any) -> bool:
     if isinstance(part, int):
         return -(2**63) <= part < 2**63
+    if isinstance(part, datetime):
+        return part.tzinfo is not None and MINYEAR < part.year < MAXYEAR
     return not isinstance(part, str) or "\0" not in part

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -83,6 +83,19 @@ RFC_3339 = re.compile(
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_spelled_out), AfterValidator(_storable_moment)]
 """RFC 3339 with an offset."""
+
+
+def _spelled_out_day(day: object) -> object:
+    """Not a number of seconds."""
+    if isinstance(day, date) or (isinstance(day, str) and ISO_DAY.fullmatch(day)):
+        return day
+    raise ValueError("must be a day, e.g. 2026-03-16")
+
+
+ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+CalendarDay = Annotated[date, BeforeValidator(_spelled_out_day, json_schema_input_type=date)]
+"""As it is written: 2026-03-16."""
 
 Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False, examples=[114.6904])]
 Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False, examples=[23.7412])]

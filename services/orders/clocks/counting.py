@@ -124,7 +124,17 @@ def clocks_of(order: CountedOrder, book: RuleBook, now: datetime) -> list[Clock]
     return [clock for clock in clocks if clock is not None]
 
 
-def _clock(order: CountedOrder, kinds: Kinds, one: Round, book: RuleBook, now: datetime) -> Clock | None:
+def _clock(order: CountedOrder, kinds: Kinds, found: Round, book: RuleBook, now: datetime) -> Clock | None:
+    """What was never promised before counts from the first promise: nothing that lay before it is held against anybody.
+
+    None while nothing is promised.
+    """
+    promised_since = book.promised_since(kinds, found.target)
+    if promised_since is None or promised_since > now:
+        return None
+    one = found.since(promised_since) if found.started_at < promised_since else found
+    if one is None:
+        return None
     grants = order.grants.get((one.target, one.number), [])
     rules = book.rules_for(kinds, one.target, grants, since=one.started_at)
     reading = read_clock(one.life(order.standing), rules, now)

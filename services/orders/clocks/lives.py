@@ -69,6 +69,11 @@ class Round:
     def life(self, pauses: Sequence[Interval]) -> Life:
         return Life(self.started_at, without(self.intervals, pauses), self.ended_at, self.is_met)
 
+    def since(self, moment: datetime) -> "Round | None":
+        """The same, as if nothing of it lay before `moment`; None when all of it does."""
+        left = without(self.intervals, [(self.started_at, moment)])
+        return replace(self, started_at=left[0][0], intervals=list(left)) if left else None
+
     def go_on(self, step: Step) -> None:
         self.intervals.append((step.at, None))
         self.ended_at, self.to_sequence, self.is_met = None, None, False

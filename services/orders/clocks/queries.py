@@ -171,7 +171,7 @@ async def _areas(connection: Any, caller: Identity, area_id: UUID | None) -> lis
 
 def _key_of(cursor: str) -> tuple[datetime, UUID, str, int]:
     key = decode_cursor(cursor, tuple[datetime, UUID, str, int])
-    if key[0].tzinfo is None or not -(2**15) <= key[3] < 2**15:
+    if not -(2**15) <= key[3] < 2**15:
         raise InvalidCursor
     return key
 

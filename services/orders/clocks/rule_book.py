@@ -102,6 +102,14 @@ class RuleBook:
                     return policy
         return None
 
+    def promised_since(self, kinds: Kinds, target: ClockTarget) -> datetime | None:
+        """When the target was first promised for any of the kinds; None: it never was."""
+        for policy in self.policies:
+            held = [self.policy_at(policy.active_from, kind) for _, kind in kinds]
+            if any(one is not None and target in one.targets for one in held):
+                return policy.active_from
+        return None
+
     def _rules_at(self, moment: datetime, order_kind: str, target: ClockTarget, grants: Sequence[Grant]) -> Rules:
         policy = self.policy_at(moment, order_kind)
         promised = policy.targets.get(target) if policy else None

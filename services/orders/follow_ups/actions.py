@@ -1,6 +1,10 @@
-"""Calling back (回访): every attempt is kept, and an answer counts as the resident's own would."""
+"""Calling back (回访): every attempt is kept, and an answer counts in the rates while the resident gives none.
 
-from datetime import datetime
+Not solved, the work is done again as after such a rating. Solved, the order goes its way: only a rating is rewarded,
+and for somebody without an account it is given by who stands in for them.
+"""
+
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,12 +21,19 @@ from services.orders.orders.queries import find_order
 ASKED_ABOUT = frozenset({OrderStage.VERIFY, OrderStage.CLOSE, OrderStage.DONE})
 MOST_ATTEMPTS = 20
 """Of one round of work: nobody is called for ever."""
+LATEST_CALL = timedelta(days=90)
+"""So far ahead the next call may lie."""
+TOLD_UNSOLVED = "回访时居民反映未解决"
 
 
 async def record_follow_up(connection: Any, caller: Identity, order_id: UUID, body: FollowUpRecord) -> FollowUpRead:
     """By staff of the area who had no hand in the work, under the order's lock.
 
-    Raises OrderNotFound, Forbidden, PartyToOrder, NothingToAskAbout, AnsweredAlready, CallInThePast, TooManyAttempts.
+    Not solved, the order is done again in the same transaction; done again too often, or where its life does not let
+    it, a senior decides. One that is closed stays due as unsolved, until somebody opens it again.
+
+    Raises OrderNotFound, Forbidden, PartyToOrder, NothingToAskAbout, AnsweredAlready, CallInThePast, CallTooLate,
+    TooManyAttempts.
     """
     order = await find_order(connection, caller, order_id=order_id)
     if not policy.may_call(order.facts):
@@ -39,6 +50,8 @@ async def record_follow_up(connection: Any, caller: Identity, order_id: UUID, bo
     moment = clock.now()
     if body.next_call_at is not None and body.next_call_at <= moment:
         raise CallInThePast
+    if body.next_call_at is not None and body.next_call_at > moment + LATEST_CALL:
+        raise CallTooLate(days=LATEST_CALL.days)
     answer = await _answer(connection, caller, order.id, body, moment)
     await connection.execute(
         _ATTEMPT,
@@ -46,6 +59,8 @@ async def record_follow_up(connection: Any, caller: Identity, order_id: UUID, bo
         body.words, body.next_call_at, caller.account_id, moment,
     )  # fmt: skip
     await connection.execute(_PUT_OFF, caller.tenant_id, order.id, body.next_call_at or moment)
+    if body.solved is False:
+        await connection.execute(_UNSOLVED, caller.tenant_id, order.id, body.words or TOLD_UNSOLVED, moment)
     return await follow_up_of(connection, caller, order.id, row["sequence"])
 
 
@@ -80,6 +95,7 @@ SELECT r.round,
 FROM (SELECT order_round($1, $2) AS round) AS r
 """
 _ANSWER = "SELECT order_answer_record($1, $2, $3, $4, $5, $6, $7, $8)"
+_UNSOLVED = "SELECT order_unsolved($1, $2, $3, $4)"
 _ATTEMPT = """
 INSERT INTO follow_ups (
     tenant_id, order_id, sequence, round, is_reached, unreachable_because, answer_sequence, words, next_call_at,
@@ -112,6 +128,13 @@ class CallInThePast(Problem):
     code = "call_in_the_past"
     zh = "下次回访时间须晚于现在。"
     en = "The next call must lie in the future."
+
+
+class CallTooLate(Problem):
+    status = 422
+    code = "call_too_late"
+    zh = "下次回访时间不能晚于 {days} 天后。"
+    en = "The next call must lie within {days} days."
 
 
 class TooManyAttempts(Problem):

@@ -13,7 +13,13 @@ from services.chassis.identity import Caller
 from services.chassis.pagination import Cursor, InvalidCursor, Limit, Page
 from services.orders.clocks.driving import driving
 from services.orders.follow_ups import actions, queries
-from services.orders.follow_ups.actions import AnsweredAlready, CallInThePast, NothingToAskAbout, TooManyAttempts
+from services.orders.follow_ups.actions import (
+    AnsweredAlready,
+    CallInThePast,
+    CallTooLate,
+    NothingToAskAbout,
+    TooManyAttempts,
+)
 from services.orders.follow_ups.policy import PartyToOrder
 from services.orders.follow_ups.schemas import AnswerRead, DueFollowUpRead, FollowUpRead, FollowUpRecord
 from services.orders.orders.actions import OrderNotFound
@@ -54,13 +60,16 @@ async def list_follow_ups(
     dependencies=ONCE,
     responses=problems(
         UnreadableBody, IdempotencyKeyMissing, IdempotencyKeyReused, Busy, PartyToOrder, NothingToAskAbout,
-        AnsweredAlready, CallInThePast, TooManyAttempts,
+        AnsweredAlready, CallInThePast, CallTooLate, TooManyAttempts,
     ),
 )  # fmt: skip
 async def record_follow_up(
     order_id: UUID, body: FollowUpRecord, transaction: Transaction, caller: Caller
 ) -> FollowUpRead:
-    """Staff of the area who had no hand in the work: somebody was called and asked how it went (登记回访)."""
+    """Staff of the area who had no hand in the work: somebody was called and asked how it went (登记回访).
+
+    Not solved, the order is done again, or waits for a senior. What is said on the phone is not rewarded: a rating is.
+    """
     async with driving(transaction) as connection:
         return await actions.record_follow_up(connection, caller, order_id, body)
 

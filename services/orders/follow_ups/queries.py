@@ -9,7 +9,7 @@ import msgspec
 from models.completion import FollowUpCause
 from services.chassis.errors import Forbidden, NotFound
 from services.chassis.identity import Identity
-from services.chassis.pagination import InvalidCursor, Page, decode_cursor, encode_cursor
+from services.chassis.pagination import Page, decode_cursor, encode_cursor
 from services.chassis.retention import Clearing
 from services.orders.follow_ups import policy
 from services.orders.follow_ups.schemas import AnswerRead, DueFollowUpRead, FollowUpRead
@@ -104,7 +104,7 @@ async def due_page(
     """Orders to call back about or to decide on, the longest due first. Raises Forbidden, or NotFound for a foreign
     area.
     """
-    after_at, after_order = BEFORE_ALL if cursor is None else _key_of(cursor)
+    after_at, after_order = BEFORE_ALL if cursor is None else decode_cursor(cursor, tuple[datetime, UUID])
     query = {
         "areas": await scope_of(connection, caller, policy.CALLING_ROLES, area_id),
         "causes": causes or list(FollowUpCause),
@@ -118,13 +118,6 @@ async def due_page(
         items=shown,
         next_cursor=encode_cursor(shown[-1].due_at, shown[-1].order_id) if len(rows) > limit else None,
     )
-
-
-def _key_of(cursor: str) -> tuple[datetime, UUID]:
-    key = decode_cursor(cursor, tuple[datetime, UUID])
-    if key[0].tzinfo is None:
-        raise InvalidCursor
-    return key
 
 
 async def scope_of(connection: Any, caller: Identity, roles: Any, area_id: UUID | None) -> list[UUID]:

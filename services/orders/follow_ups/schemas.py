@@ -22,7 +22,7 @@ class FollowUpRecord(Body):
     """Satisfaction; null when they would not say."""
     words: Annotated[Paragraph | None, Field(examples=["老人说药已收到，很满意"])] = None
     next_call_at: Moment | None = None
-    """When to try again, if nobody answered yet."""
+    """When to try again, if nobody answered yet; within 90 days."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

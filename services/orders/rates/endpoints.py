@@ -1,6 +1,5 @@
 """The three rates over HTTP (三率): of kinds, areas, months and organisations, never of persons."""
 
-from datetime import date
 from typing import Annotated
 from uuid import UUID
 
@@ -11,6 +10,7 @@ from services.chassis.errors import Forbidden, NotFound, Unauthenticated
 from services.chassis.idempotency import TenantRoute, Transaction
 from services.chassis.identity import Caller
 from services.chassis.pagination import Cursor, InvalidCursor, Limit, Page
+from services.chassis.schemas import CalendarDay
 from services.orders.clocks.driving import driving
 from services.orders.rates import queries
 from services.orders.rates.definition import RESPONSE_HOURS, SATISFIED_STARS
@@ -30,9 +30,9 @@ router = APIRouter(
 def _asked(
     area_id: Annotated[UUID | None, Query(description="One of mine, or inside them; all of mine if not said.")] = None,
     first_day: Annotated[
-        date | None, Query(alias="from", description="First day, Asia/Shanghai; the month of `until` begins it.")
+        CalendarDay | None, Query(alias="from", description="First day, Asia/Shanghai; the month of `until` begins it.")
     ] = None,
-    last_day: Annotated[date | None, Query(alias="until", description="Last day; today if not said.")] = None,
+    last_day: Annotated[CalendarDay | None, Query(alias="until", description="Last day; today if not said.")] = None,
     kind: Annotated[str | None, Query(pattern="^[a-z0-9_]{1,40}$", description="Only orders of this kind.")] = None,
     group_by: GroupBy = GroupBy.NONE,
     satisfied_stars: Annotated[int, Query(ge=1, le=5, description="From so many stars on.")] = SATISFIED_STARS,

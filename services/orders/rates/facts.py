@@ -54,6 +54,12 @@ WHERE e.tenant_id = $1 AND NOT EXISTS (
 )
 """
 
+# In which state no time counts: shelved, or waiting for who asked.
+_STANDING = """
+SELECT l.version, s.key AS state FROM order_lifecycles l CROSS JOIN jsonb_each(l.compiled->'states') AS s
+WHERE l.tenant_id = $1 AND s.value->'pauses' = 'true'
+"""
+
 
 def _group(time_that_counts: str) -> str:
     return f"""
@@ -79,37 +85,44 @@ def _orders(time_that_counts: str) -> str:
     """  # noqa: S608 (put together from our own literals)
 
 
-# Taken back or merged, its time ends there. Whoever takes it over has accepted it. What the clocks say goes before what
-# the hours would: a promise can be paused, extended and made in working hours.
+# Its time is that of the first dispatch, whoever gets it after: what the clock of the first acceptance says or, where
+# nothing is promised, the hours. It ends where the order is refused, taken back or merged, and stands while the order
+# does. Whoever takes it over has accepted it; who claimed it and let the claim lapse has not. A clock may also be kept
+# by a step of the district's own.
 _RESPONSE = f"""
 SELECT o.id, o.placed_at AS counted_at, {_group("placed_at")} AS group_key, NULL::smallint AS stars,
     NULL::boolean AS solved, NULL::text AS answered_by,
     CASE
         WHEN o.id IN (SELECT order_id FROM excluded) THEN 'excluded'
-        WHEN p.is_promised AND p.is_missed THEN 'not_met'
-        WHEN p.is_promised AND p.is_met THEN 'met'
-        WHEN NOT p.is_promised AND h.accepted_at <= h.dispatched_at + $7 * interval '1 hour' THEN 'met'
-        WHEN NOT p.is_promised AND LEAST(h.accepted_at, h.ended_at, $9) > h.dispatched_at + $7 * interval '1 hour'
-            THEN 'not_met'
+        WHEN k.state = 'missed' THEN 'not_met'
+        WHEN k.state = 'met' AND NOT h.has_lapsed OR h.accepted_at <= d.due_at THEN 'met'
+        WHEN h.accepted_at > d.due_at THEN 'not_met'
+        WHEN LEAST(h.ended_at, $9) > d.due_at AND (o.lifecycle_version, o.state) NOT IN (TABLE standing) THEN 'not_met'
         WHEN h.ended_at IS NULL THEN 'open'
     END AS outcome
 {_orders("placed_at")}
 CROSS JOIN LATERAL (
     SELECT
         min(h.at) FILTER (WHERE h.action = 'dispatch') AS dispatched_at,
-        min(h.at) FILTER (WHERE h.action IN ('accept', 'take_over')) AS accepted_at,
-        CASE WHEN o.cancelled_at IS NOT NULL OR o.merged_into IS NOT NULL
-            THEN max(h.at) FILTER (WHERE h.action IN ('cancel', 'merge'))
+        min(h.at) FILTER (WHERE h.is_taken AND h.becomes IS DISTINCT FROM 'lapse') AS accepted_at,
+        bool_or(h.action = 'lapse') AS has_lapsed,
+        CASE WHEN o.cancelled_at IS NOT NULL OR o.merged_into IS NOT NULL OR o.stage = 'done' AND o.completed_at IS NULL
+            THEN max(h.at) FILTER (WHERE h.action IN ('cancel', 'reject', 'merge'))
         END AS ended_at
-    FROM order_history h WHERE h.tenant_id = $1 AND h.order_id = o.id
+    FROM (
+        SELECT h.at, h.action, t.is_taken,
+            lead(h.action) OVER (PARTITION BY t.is_taken OR h.action = 'lapse' ORDER BY h.sequence) AS becomes
+        FROM order_history h CROSS JOIN LATERAL (SELECT h.action IN ('accept', 'take_over') AS is_taken) AS t
+        WHERE h.tenant_id = $1 AND h.order_id = o.id
+    ) AS h
 ) AS h
+LEFT JOIN LATERAL (
+    SELECT k.state, k.due_at FROM order_clocks k
+    WHERE k.tenant_id = $1 AND k.order_id = o.id AND k.target = 'accept' ORDER BY k.round LIMIT 1
+) AS k ON true
 CROSS JOIN LATERAL (
-    SELECT
-        count(*) > 0 AS is_promised,
-        COALESCE(bool_or(k.state = 'missed'), false) AS is_missed,
-        COALESCE(bool_or(k.state = 'met'), false) AS is_met
-    FROM order_clocks k WHERE k.tenant_id = $1 AND k.order_id = o.id AND k.target = 'accept'
-) AS p
+    SELECT CASE WHEN k.state IS NULL THEN h.dispatched_at + $7 * interval '1 hour' ELSE k.due_at END AS due_at
+) AS d
 WHERE ($5::text IS NULL OR o.kind = $5) AND h.dispatched_at IS NOT NULL
 """  # noqa: S608 (put together from our own literals)
 
@@ -150,5 +163,6 @@ def facts_of(measure: Measure) -> str:
     {_ASKED},
     scope AS MATERIALIZED ({_SCOPE}),
     excluded AS MATERIALIZED ({_EXCLUDED}),
+    standing AS MATERIALIZED ({_STANDING}),
     facts AS ({facts})
     """

@@ -11,7 +11,7 @@ from services.chassis import clock
 from services.chassis.clock import SHANGHAI
 from services.chassis.errors import Problem
 from services.chassis.identity import Identity
-from services.chassis.pagination import InvalidCursor, Page, decode_cursor, encode_cursor
+from services.chassis.pagination import Page, decode_cursor, encode_cursor
 from services.orders.follow_ups.queries import scope_of
 from services.orders.rates import policy
 from services.orders.rates.definition import definition_of
@@ -186,7 +186,7 @@ async def rated_orders_page(
     `group` is a line's group; the empty text is the line without one, and None is all lines.
     """
     question = await question_of(connection, caller, asked)
-    after_at, after_order = BEFORE_ALL if cursor is None else _key_of(cursor)
+    after_at, after_order = BEFORE_ALL if cursor is None else decode_cursor(cursor, tuple[datetime, UUID])
     question = replace(question, begins_at=max(question.begins_at, after_at))  # what was shown is not read again
     rows = await connection.fetch(
         _LISTED[measure], *question.arguments, outcomes or list(Outcome), group, after_at, after_order, limit + 1
@@ -202,13 +202,6 @@ async def all_rated_orders(connection: Any, question: Question, measure: Measure
     """The same in one go, up to `most` of them."""
     rows = await connection.fetch(_LISTED[measure], *question.arguments, list(Outcome), None, *BEFORE_ALL, most)
     return [RatedOrderRead.model_validate(dict(row)) for row in rows]
-
-
-def _key_of(cursor: str) -> tuple[datetime, UUID]:
-    key = decode_cursor(cursor, tuple[datetime, UUID])
-    if key[0].tzinfo is None:
-        raise InvalidCursor
-    return key
 
 
 _LISTED = {

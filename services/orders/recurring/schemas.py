@@ -8,7 +8,18 @@ from uuid import UUID
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, model_validator
 
 from models.recurring import CoverPolicy, HolidayPolicy, OccurrenceOutcome, RecurringChange
-from services.chassis.schemas import Answer, Body, Latitude, Line, Longitude, Name, Paragraph, Phone, text_of
+from services.chassis.schemas import (
+    Answer,
+    Body,
+    CalendarDay,
+    Latitude,
+    Line,
+    Longitude,
+    Name,
+    Paragraph,
+    Phone,
+    text_of,
+)
 from services.orders.kinds.forms import FormAnswers
 from services.orders.recurring.arithmetic import Why
 from services.orders.recurring.rules import LONGEST_RULE
@@ -26,19 +37,13 @@ def _of_our_time(day: date) -> date:
     return day
 
 
-def _whole_day(value: object) -> object:
-    if isinstance(value, date) or (isinstance(value, str) and re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", value)):
-        return value
-    raise ValueError("must be a day such as 2026-03-16")
-
-
 TimeOfDay = Annotated[
     time,
     BeforeValidator(_spelled_out, json_schema_input_type=str),
     PlainSerializer(lambda moment: f"{moment:%H:%M}", return_type=str, when_used="json"),
     Field(examples=["08:30"]),
 ]
-Day = Annotated[date, BeforeValidator(_whole_day, json_schema_input_type=date), AfterValidator(_of_our_time)]
+Day = Annotated[CalendarDay, AfterValidator(_of_our_time)]
 RuleText = Annotated[str, *text_of(LONGEST_RULE), Field(examples=["FREQ=WEEKLY;BYDAY=MO"])]
 
 

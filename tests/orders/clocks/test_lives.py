@@ -209,6 +209,20 @@ def test_done_again_the_finish_goes_on_where_it_stood() -> None:
     assert (clocks["finish1"], clocks["dispatch2"]) == ((300, None), (60, None))
 
 
+def test_what_lies_before_the_first_promise_is_left_out() -> None:
+    steps = [Step(1, "placed", BEGIN), Step(2, "completed", BEGIN + MINUTE), Step(3, "accepted", BEGIN + 3 * MINUTE)]
+    (finish,) = (one for one in rounds_of(steps, MARKS) if one.target == T.FINISH)
+    from_within = finish.since(BEGIN + MINUTE / 2)
+    assert from_within is not None
+    assert (from_within.started_at, len(from_within.intervals)) == (BEGIN + MINUTE / 2, 2)
+    from_between = finish.since(BEGIN + 2 * MINUTE)
+    assert from_between is not None
+    assert from_between.intervals == [(BEGIN + 3 * MINUTE, None)]
+    assert from_between.started_at == BEGIN + 3 * MINUTE
+    (dispatch,) = (one for one in rounds_of(steps, MARKS) if one.target == T.DISPATCH)
+    assert dispatch.since(BEGIN + MINUTE) is None
+
+
 def test_what_is_returned_waits_for_who_asked() -> None:
     assert told("placed", "returned", "placed", "dispatched:chen")["dispatch1"] == (120, True)
 

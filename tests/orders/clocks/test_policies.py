@@ -63,10 +63,46 @@ async def test_the_first_promise_counts_for_what_is_open_already(world: World, k
     with at("2026-03-18T09:00"):
         await anew(world)
         await promise(world, {"finish": {"amount": 24, "unit": "calendar_hours"}})
-        assert when((await clocks(world, order))["finish1"]["due_at"]) == "2026-03-18 09:00"
+        found = (await clocks(world, order))["finish1"]
+        assert (when(found["started_at"]), when(found["due_at"])) == ("2026-03-18 09:00", "2026-03-19 09:00")
     with after_grace("2026-03-18T09:00"):
         await keep()
+    assert await world.fetch_value("SELECT state FROM order_clocks") == "running"
+    with after_grace("2026-03-19T09:00"):
+        await keep()
     assert await world.fetch_value("SELECT state FROM order_clocks") == "missed"
+
+
+async def test_what_is_promised_first_later_begins_then(world: World) -> None:
+    """Another target, and what one kind alone is promised; what was over before has no clock."""
+    with at("2026-03-16T09:00"):
+        await anew(world)
+        await promise(world, {"finish": {"amount": 5, "unit": "calendar_hours"}}, order_kind="snow_clearing")
+        order, snow = (await world.order())["id"], (await world.order(kind="snow_clearing"))["id"]
+    with at("2026-03-16T10:00"):
+        await anew(world)
+        await world.act(order, "dispatcher", "dispatch", {})
+    with at("2026-03-16T12:00"):
+        await anew(world)
+        await promise(world, {target: {"amount": 5, "unit": "calendar_hours"} for target in PROMISED})
+        found, kept = await clocks(world, order), await clocks(world, snow)
+    assert {key: when(one["due_at"]) for key, one in found.items()} == {
+        "accept1": "2026-03-16 17:00", "finish1": "2026-03-16 17:00",
+    }  # fmt: skip
+    assert {key: when(one["due_at"]) for key, one in kept.items()} == {"finish1": "2026-03-16 14:00"}
+    assert [segment["from"] for segment in found["finish1"]["segments"]] == [found["finish1"]["started_at"]]
+
+
+async def test_what_is_announced_does_not_count_before_its_time(world: World) -> None:
+    with at("2026-03-16T09:00"):
+        await anew(world)
+        order = (await world.order())["id"]
+        later = moment("2026-03-16T12:00").isoformat()
+        await promise(world, {"finish": {"amount": 5, "unit": "calendar_hours"}}, active_from=later)
+        assert await clocks(world, order) == {}
+    with at("2026-03-16T12:30"):
+        await anew(world)
+        assert when((await clocks(world, order))["finish1"]["due_at"]) == "2026-03-16 17:00"
 
 
 async def test_versions_stay_and_are_read_by_everybody(world: World) -> None:

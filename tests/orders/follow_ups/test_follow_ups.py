@@ -9,6 +9,7 @@ import pytest
 
 from models.identity import Role
 from services.chassis import clock
+from services.chassis.pagination import encode_cursor
 from services.chassis.schemas import new_id
 from services.orders.follow_ups.actions import MOST_ATTEMPTS
 from services.orders.follow_ups.queries import CALLED_WITHIN, past_follow_ups
@@ -59,6 +60,20 @@ async def test_the_residents_own_answer_goes_before_a_call_backs(world: World) -
     assert [(one["source"], one["counts"]) for one in found] == [("follow_up", False), ("resident", True)]
 
 
+async def grant(world: World, key: str, role: Role) -> None:
+    await world.insert(
+        "grants", id=new_id(), account_id=world.people[key].account_id, role=role, area_id=world.areas["community"]
+    )
+    world.people[key] = await world.new_session(world.people[key])
+
+
+async def done_for(world: World, order: dict[str, Any]) -> str:
+    await world.act(order["id"], "dispatcher", "dispatch", {"assignee_id": str(world.member.account_id)})
+    await world.act(order["id"], "member", "accept")
+    await world.act(order["id"], "member", "complete", {"note": "药品已送到"})
+    return str(order["id"])
+
+
 class TestWho:
     async def test_not_who_did_it(self, world: World) -> None:
         await world.insert("grants", id=world.areas["community"], account_id=world.member.account_id,
@@ -79,6 +94,37 @@ class TestWho:
         await world.act(order["id"], "member", "complete", {"note": "药品已送到"})
         assert await refused(world, order["id"], REACHED, by="grid_worker") == (409, "party_to_order")
         await call(world, order["id"], REACHED)
+
+    async def test_not_who_placed_it_for_the_resident(self, world: World) -> None:
+        resident = await world.add_resident("赖阿婆", "2单元301")
+        order = await done_for(world, await world.order("grid_worker", on_behalf_of=str(resident)))
+        assert await refused(world, order, REACHED, by="grid_worker") == (409, "party_to_order")
+
+    async def test_not_the_residents_family(self, world: World) -> None:
+        await grant(world, "daughter", Role.DISPATCHER)
+        order = await world.completed_order()
+        assert await refused(world, order["id"], REACHED, by="daughter") == (409, "party_to_order")
+
+    @pytest.mark.parametrize("part", ["leads", "assists", "has left"])
+    async def test_not_who_belongs_to_a_unit_that_does_it(self, world: World, part: str) -> None:
+        unit, other = new_id(), new_id()
+        for one, name in ((unit, "万隆物业"), (other, "义工队")):
+            await world.insert("units", id=one, kind="team", name=name, area_id=world.areas["community"])
+        await world.insert("unit_members", unit_id=unit, account_id=world.grid_worker.account_id)
+        await world.insert("unit_members", unit_id=other, account_id=world.member.account_id)
+        placed = await world.order()
+        given = (
+            {"unit_id": str(other), "assisting_unit_ids": [str(unit)]} if part == "assists" else {"unit_id": str(unit)}
+        )
+        await world.act(placed["id"], "dispatcher", "dispatch", given)
+        await world.connection.execute(
+            "UPDATE orders SET assignee_id = $1, state = 'accepted'", world.member.account_id
+        )
+        await world.act(placed["id"], "member", "complete", {"note": "药品已送到"})
+        if part == "has left":
+            await world.connection.execute("UPDATE unit_members SET until = now() WHERE unit_id = $1", unit)
+        assert await refused(world, placed["id"], REACHED, by="grid_worker") == (409, "party_to_order")
+        await call(world, placed["id"], REACHED)
 
     @pytest.mark.parametrize(
         ("by", "expected"),
@@ -114,7 +160,7 @@ class TestWhen:
 
     async def test_not_once_it_is_answered(self, world: World) -> None:
         rated, called = await world.rated_order(), await world.completed_order()
-        await call(world, called["id"], UNSOLVED)
+        await call(world, called["id"], REACHED)
         assert await refused(world, rated["id"], REACHED) == (409, "answered_already")
         assert await refused(world, called["id"], REACHED) == (409, "answered_already")
 
@@ -129,6 +175,13 @@ class TestWhen:
         body = {**UNREACHED, "next_call_at": (clock.now() - timedelta(seconds=1)).isoformat()}
         assert await refused(world, order["id"], body) == (422, "call_in_the_past")
         assert await world.fetch("SELECT FROM follow_ups") == []
+
+    async def test_the_next_call_lies_within_ninety_days(self, world: World) -> None:
+        order = await world.completed_order()
+        latest = clock.now() + timedelta(days=90)
+        await call(world, order["id"], {**UNREACHED, "next_call_at": (latest - timedelta(minutes=1)).isoformat()})
+        body = {**UNREACHED, "next_call_at": (latest + timedelta(minutes=1)).isoformat()}
+        assert await refused(world, order["id"], body) == (422, "call_too_late")
 
 
 @pytest.mark.parametrize(
@@ -156,6 +209,72 @@ async def test_of_two_who_call_at_once_one_is_told_that_it_is_answered(world: Wo
     assert await world.fetch_value("SELECT count(*) FROM order_answers") == 1
 
 
+async def too_often(world: World, order_id: str) -> None:
+    """Not solved as often as it may be done again, and once more."""
+    for _ in range(2):
+        await call(world, order_id, UNSOLVED)
+        await done_again(world, order_id)
+    await call(world, order_id, UNSOLVED)
+
+
+async def closed_in_silence(world: World) -> None:
+    """The only order there is, by its timer."""
+    await world.connection.execute("UPDATE orders SET timer_at = now() - interval '1 day'")
+    for _ in range(200):
+        if await world.fetch_value("SELECT state FROM orders") == "closed":
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError("silence closes nothing")
+
+
+class TestNotSolved:
+    async def test_is_done_again_at_once(self, world: World) -> None:
+        order = await world.completed_order()
+        assert (await call(world, order["id"], UNSOLVED))["round"] == 1
+        again = (await world.member.get(f"/v1/orders/{order['id']}")).json()
+        assert (again["state"], again["redos"], again["completed_at"]) == ("accepted", 1, None)
+        last = again["history"][-1]
+        assert (last["action"], last["actor_name"], last["note"]) == ("redo", None, "药少了一盒")
+        (answer,) = await answers(world, order["id"])
+        assert (answer["source"], answer["solved"], answer["counts"]) == ("follow_up", False, False)
+        assert await due(world) == []
+
+    async def test_says_so_where_the_resident_said_no_more(self, world: World) -> None:
+        order = await world.completed_order()
+        await call(world, order["id"], {"reached": True, "solved": False})
+        history = (await world.dispatcher.get(f"/v1/orders/{order['id']}")).json()["history"]
+        assert history[-1]["note"] == "回访时居民反映未解决"
+
+    async def test_too_often_a_senior_decides_and_silence_closes_nothing(self, world: World) -> None:
+        order = await world.completed_order()
+        await too_often(world, order["id"])
+        row = (await world.fetch("SELECT state, is_escalated, timer_at, timer_action FROM orders"))[0]
+        assert tuple(row) == ("completed", True, None, None)
+        await world.act(order["id"], "dispatcher", "verify")  # nor after somebody found it good
+        assert await world.fetch_value("SELECT timer_at FROM orders") is None
+
+    async def test_what_the_resident_says_later_stands(self, world: World) -> None:
+        order = await world.completed_order()
+        await too_often(world, order["id"])
+        rated = await world.act(order["id"], "zhang", "rate", {"stars": 5, "solved": True})
+        assert (rated["is_escalated"], rated["timer_at"] is None) == (False, False)
+        assert await due(world) == []
+
+    async def test_what_is_closed_stays_so_until_somebody_opens_it(self, world: World) -> None:
+        order = await world.completed_order()
+        await closed_in_silence(world)
+        await call(world, order["id"], UNSOLVED)
+        assert tuple((await world.fetch("SELECT state, is_escalated FROM orders"))[0]) == ("closed", False)
+        assert [one["cause"] for one in await due(world)] == ["unsolved"]
+        await world.act(order["id"], "dispatcher", "reopen", {"reason": "回访未解决"})
+        assert await due(world) == []
+
+    async def test_nobody_is_rewarded_for_what_was_said_on_the_phone(self, world: World) -> None:
+        order = await world.completed_order()
+        await call(world, order["id"], REACHED)
+        assert await world.fetch_value("SELECT count(*) FROM outbox_events WHERE kind = 'order_rated'") == 0
+
+
 class TestDue:
     async def test_the_longest_completed_first_until_somebody_answers(self, world: World) -> None:
         orders = [await world.completed_order() for _ in range(3)]
@@ -172,29 +291,27 @@ class TestDue:
         found = await due(world)
         assert [(one["order_id"], one["attempts"]) for one in found] == [(second["id"], 0), (first["id"], 1)]
 
-    async def test_what_is_not_solved_waits_for_a_decision_until_it_is_done_again(self, world: World) -> None:
+    async def test_what_is_not_solved_too_often_waits_for_a_senior(self, world: World) -> None:
         order = await world.completed_order()
-        await call(world, order["id"], UNSOLVED)
+        await too_often(world, order["id"])
         (found,) = await due(world, cause="unsolved")
         assert (found["order_id"], found["answered_by"], found["words"]) == (order["id"], "follow_up", "药少了一盒")
         assert await due(world, cause="unanswered") == []
-        await world.act(order["id"], "dispatcher", "redo", {"reason": "回访未解决"})
+        await world.act(order["id"], "community_admin", "redo", {"reason": "回访未解决"})
         assert await due(world) == []
         await done_again(world, order["id"])
         assert [(one["cause"], one["attempts"]) for one in await due(world)] == [("unanswered", 0)]
 
     async def test_what_was_closed_in_silence_may_still_be_asked_about(self, world: World) -> None:
         order = await world.completed_order()
-        await world.act(order["id"], "dispatcher", "verify")
-        await world.act(order["id"], "dispatcher", "close")
+        await closed_in_silence(world)
         assert [one["state"] for one in await due(world)] == ["closed"]
         await call(world, order["id"], REACHED)
         assert await due(world) == []
 
     async def test_what_is_opened_again_is_not_asked_about(self, world: World) -> None:
         order = await world.completed_order()
-        await world.act(order["id"], "dispatcher", "verify")
-        await world.act(order["id"], "dispatcher", "close")
+        await closed_in_silence(world)
         await world.act(order["id"], "zhang", "reopen", {"reason": "没有解决"})
         assert await due(world) == []
 
@@ -245,7 +362,8 @@ class TestDue:
         assert (await world.member.get("/v1/follow-ups")).status_code == 403
 
     async def test_odd_cursors_are_refused(self, world: World) -> None:
-        for cursor in ("x", "WzFd", "WyIyMDI2LTAxLTAxVDAwOjAwOjAwIiwgIjAxOTEiXQ"):
+        no_offset = encode_cursor("2026-01-01T00:00:00", new_id())
+        for cursor in ("x", "WzFd", "WyIyMDI2LTAxLTAxVDAwOjAwOjAwIiwgIjAxOTEiXQ", no_offset):
             answer = await world.dispatcher.get("/v1/follow-ups", cursor=cursor)
             assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor")
 

@@ -36,7 +36,9 @@ class Life:
     cancelled_at: datetime | None = None
     merged_into: UUID | None = None
     events: list[tuple[str, datetime]] = field(default_factory=list)
-    clocks: list[str] = field(default_factory=list)
+    clocks: list[tuple[str, datetime | None]] = field(default_factory=list)
+    """(state, when it is due), by round; a paused one is not due."""
+    is_shelved: bool = False
     answers: list[tuple[str, bool, int | None, bool]] = field(default_factory=list)
     """(source, solved, stars, whether to the round that stands)."""
     exclusions: list[list[str]] = field(default_factory=list)
@@ -55,15 +57,20 @@ def random_life(chance: Random, units: list[UUID], earlier: list[Life]) -> Life:
         life.merged_into = chance.choice(earlier).id if earlier else None
         life.stage = life.stage if life.merged_into else "done"
     moments = sorted(placed_at + timedelta(minutes=chance.randint(0, 60 * 60)) for _ in range(chance.randint(0, 6)))
-    actions = ["dispatch", "accept", "take_over", "hand_back", "start", "merge"]
+    actions = ["dispatch", "accept", "accept", "take_over", "hand_back", "lapse", "lapse", "start", "merge"]
     life.events = [(chance.choice(actions), moment) for moment in moments if moment < now]
     if life.stage == "done" and chance.random() < 0.3:
         life.cancelled_at = placed_at + timedelta(minutes=chance.randint(0, 60 * 60))
         life.events.append(("cancel", life.cancelled_at))
+    elif life.stage == "done" and chance.random() < 0.3:
+        life.events.append(("reject", placed_at + timedelta(minutes=chance.randint(0, 60 * 60))))
     likely = {"verify": 0.85, "close": 0.85, "done": 0.85, "handle": 0.3}  # a life of its own may lead back to work
     if chance.random() < likely.get(life.stage, 0):
         life.completed_at = now - timedelta(minutes=chance.randint(0, 4 * 24 * 60))
-    life.clocks = [chance.choice(CLOCK_STATES) for _ in range(chance.choice([0, 0, 0, 1, 2]))]
+    for _ in range(chance.choice([0, 0, 0, 1, 2])):
+        state, due_at = chance.choice(CLOCK_STATES), placed_at + timedelta(minutes=chance.randint(1, 60 * 60))
+        life.clocks.append((state, None if state == "paused" else due_at))
+    life.is_shelved = chance.random() < 0.15
     for _ in range(chance.choice([0, 1, 1, 2, 3])):
         source = chance.choice(["resident", "follow_up"])
         stars = chance.randint(1, 5) if source == "resident" or chance.random() < 0.6 else None
@@ -78,8 +85,9 @@ async def store(world: World, life: Life) -> None:
     community = world.areas["other_community" if life.area == "other_community" else "community"]
     who, resident = world.zhang.account_id, world.zhang.resident_id
     assignee = None if life.stage in {"receive", "dispatch", "follow"} else world.member.account_id
+    state = "shelved" if life.is_shelved else "placed"
     await world.insert(
-        "orders", id=life.id, kind=life.kind, state="placed", stage=life.stage, lifecycle_version=1, area_id=building,
+        "orders", id=life.id, kind=life.kind, state=state, stage=life.stage, lifecycle_version=1, area_id=building,
         community_id=community, resident_id=resident, placed_by=who, description="代购", contact_name="张德明",
         address="3栋", placed_at=life.placed_at, completed_at=life.completed_at, cancelled_at=life.cancelled_at,
         merged_into=life.merged_into, assignee_id=assignee, unit_id=life.unit,
@@ -89,12 +97,12 @@ async def store(world: World, life: Life) -> None:
             "order_history", order_id=life.id, sequence=sequence, action=action, to_state="placed", actor_id=who,
             at=moment,
         )  # fmt: skip
-    for number, state in enumerate(life.clocks, start=1):
+    for number, (state, due_at) in enumerate(life.clocks, start=1):
         ended = None if state in {"running", "paused"} else life.placed_at
         await world.insert(
             "order_clocks", order_id=life.id, target="accept", round=number, community_id=community, area_id=building,
-            state=state, unit="calendar_hours", started_at=life.placed_at, ended_at=ended, sorts_at=life.placed_at,
-            segments="[]", why="{}", computed_at=life.placed_at,
+            state=state, unit="calendar_hours", started_at=life.placed_at, ended_at=ended, due_at=due_at,
+            sorts_at=life.placed_at, segments="[]", why="{}", computed_at=life.placed_at,
         )  # fmt: skip
     for number, (source, solved, stars, stands) in enumerate(life.answers, start=1):
         round_of = life.completed_at if stands else life.placed_at - HOUR
@@ -158,23 +166,38 @@ def _was_dispatched(life: Life) -> bool:
 
 
 def _response(life: Life, asked: Asked) -> str | None:
-    ended = None
-    if life.cancelled_at or life.merged_into:
-        ends = [moment for action, moment in life.events if action in {"cancel", "merge"}]
-        ended = max(ends) if ends else None
     if not _was_dispatched(life):
         return None
-    if life.clocks:
-        if "missed" in life.clocks:
-            return "not_met"
-        return "met" if "met" in life.clocks else (None if ended else "open")
-    limit = min(moment for action, moment in life.events if action == "dispatch") + asked.response_hours * HOUR
-    accepted = [moment for action, moment in life.events if action in {"accept", "take_over"}]
-    if accepted and min(accepted) <= limit:
+    ended = None
+    if life.cancelled_at or life.merged_into or (life.stage == "done" and not life.completed_at):
+        ended = max((at for action, at in life.events if action in {"cancel", "merge", "reject"}), default=None)
+    first_dispatch = min(at for action, at in life.events if action == "dispatch")
+    state, limit = life.clocks[0] if life.clocks else (None, first_dispatch + asked.response_hours * HOUR)
+    accepted = min(_acceptances(life), default=None)
+    has_lapsed = any(action == "lapse" for action, _ in life.events)
+    if state == "missed":
+        return "not_met"
+    if state == "met" and not has_lapsed:
         return "met"
-    if min([*accepted, clock.now()] + ([ended] if ended else [])) > limit:
+    if limit and accepted:
+        return "met" if accepted <= limit else "not_met"
+    if limit and not life.is_shelved and min(ended or clock.now(), clock.now()) > limit:
         return "not_met"
     return None if ended else "open"
+
+
+def _acceptances(life: Life) -> list[datetime]:
+    """Without those that lapsed."""
+    found: list[datetime] = []
+    is_pending = False
+    for action, moment in life.events:
+        if action in {"accept", "take_over"}:
+            found.append(moment)
+            is_pending = True
+        elif action == "lapse" and is_pending:
+            found.pop()
+            is_pending = False
+    return found
 
 
 def _answered(life: Life, asked: Asked) -> str:

@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 
 from services.chassis import clock
+from services.chassis.database import Database
+from services.chassis.pagination import encode_cursor
 from services.chassis.schemas import new_id
+from services.orders.orders.timing import TimerKeeper
 from tests.orders.clocks.conftest import Keep, anew, at, promise
-from tests.orders.follow_ups.test_follow_ups import REACHED, UNSOLVED, call
+from tests.orders.follow_ups.test_follow_ups import REACHED, call, too_often
 from tests.world import World
 
 Numbers = dict[str, tuple[int, int, int, int]]
@@ -75,7 +78,7 @@ class TestAnswers:
         await world.rated_order(3)
         await world.completed_order()
         called = await world.completed_order()
-        await call(world, called["id"], UNSOLVED)
+        await too_often(world, called["id"])
         found = await total(world)
         assert found["resolution"] == (2, 3, 1, 0)
         assert found["satisfaction"] == (1, 3, 1, 0)
@@ -154,6 +157,61 @@ class TestResponse:
             await world.act(late, "dispatcher", "cancel", {"reason": "不需要了"})
             assert (await total(world, **since_yesterday()))["response"] == (0, 1, 0, 0)
 
+    async def test_refused_in_time_it_does_not_count_and_too_late_it_does(self, world: World) -> None:
+        early, late = await dispatched(world), await dispatched(world)
+        for order in (early, late):
+            await world.act(order, "member", "decline", {"reason": "家中有事"})
+        await world.act(early, "dispatcher", "reject", {"reason": "不属社区职责"})
+        assert (await total(world))["response"] == (0, 0, 1, 0)
+        with clock.shifted(timedelta(hours=25)):
+            await anew(world)
+            await world.act(late, "dispatcher", "reject", {"reason": "不属社区职责"})
+            assert (await total(world, **since_yesterday()))["response"] == (0, 1, 0, 0)
+
+    async def test_a_claim_that_lapsed_is_no_acceptance(self, world: World, orders_database: Database) -> None:
+        order = (await world.order())["id"]
+        await world.act(order, "dispatcher", "dispatch", {})
+        await world.act(order, "member", "accept")
+        assert (await total(world))["response"] == (1, 1, 0, 0)
+        with clock.shifted(timedelta(hours=25)):
+            await TimerKeeper(orders_database, poll_seconds=60).keep()
+            await anew(world)
+            assert (await total(world, **since_yesterday()))["response"] == (0, 1, 0, 0)
+            await world.act(order, "second_member", "accept")
+            assert (await total(world, response_hours=26, **since_yesterday()))["response"] == (1, 1, 0, 0)
+
+    async def test_while_it_is_shelved_no_time_runs_out(self, world: World) -> None:
+        order = await dispatched(world)
+        await world.act(order, "dispatcher", "shelve", {"reason": "等待材料"})
+        with clock.shifted(timedelta(hours=25)):
+            await anew(world)
+            assert (await total(world, **since_yesterday()))["response"] == (0, 0, 1, 0)
+            await world.act(order, "dispatcher", "resume")
+            assert (await total(world, **since_yesterday()))["response"] == (0, 1, 0, 0)
+
+    @pytest.mark.parametrize("again", [True, False])
+    async def test_declined_and_given_to_another_it_has_no_new_time(
+        self, world: World, keep: Keep, again: bool
+    ) -> None:
+        """Four hours are promised to the first."""
+        with at("2026-03-16T09:00"):
+            await anew(world)
+            await promise(world)
+            order = await dispatched(world)
+        with at("2026-03-16T12:00"):
+            await anew(world)
+            await world.act(order, "member", "decline", {"reason": "家中有事"})
+            await keep()
+            assert (await total(world))["response"] == (0, 0, 1, 0)
+            if again:
+                await world.act(order, "dispatcher", "dispatch", {"assignee_id": str(world.second_member.account_id)})
+        with at("2026-03-16T14:00"):
+            await anew(world)
+            if again:
+                await world.act(order, "second_member", "accept")  # within two hours of their own four
+            await keep()
+            assert (await total(world))["response"] == (0, 1, 0, 0)
+
     async def test_goes_by_the_promise_where_there_is_one(self, world: World, keep: Keep) -> None:
         """Four hours are promised; of the two, one was accepted after five."""
         with at("2026-03-16T09:00"):
@@ -192,8 +250,29 @@ class TestPeriod:
         answer = await world.dispatcher.get("/v1/rates", **period)
         assert (answer.status_code, answer.json()["code"]) == (422, "rate_period_invalid")
 
+    @pytest.mark.parametrize("day", ["1767225600", "20260101", "2026-01-01T00:00:00", "2026-02-29", "２０２６-01-01"])
+    async def test_its_days_are_spelled_out(self, world: World, day: str) -> None:
+        for query in ({"from": day}, {"until": day}):
+            answer = await world.dispatcher.get("/v1/rates", **query)
+            assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
     async def test_one_year_is_allowed(self, world: World) -> None:
         await rates(world, **{"from": "2024-01-01", "until": "2024-12-31"})
+
+
+ODD_TIMES = ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-01-01T00:00:00")
+
+
+@pytest.mark.parametrize("moment", ODD_TIMES)
+async def test_a_cursor_with_a_time_that_is_none_is_refused(world: World, moment: str) -> None:
+    """Of every list that pages by time."""
+    for path, query, key in (
+        ("/v1/rates/orders", {"measure": "response"}, (moment, new_id())),
+        ("/v1/follow-ups", {}, (moment, new_id())),
+        ("/v1/clocks", {}, (moment, new_id(), "accept", 1)),
+    ):
+        answer = await world.dispatcher.get(path, cursor=encode_cursor(*key), **query)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor"), path
 
 
 class TestGroups:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from services.orders.rates import workbook
-from tests.orders.follow_ups.test_follow_ups import UNSOLVED, call
+from tests.orders.follow_ups.test_follow_ups import too_often
 from tests.orders.rates.test_rates import behind, rates
 from tests.points.reports.sheets import has_formulas, rows_of
 from tests.world import World
@@ -23,7 +23,7 @@ async def test_has_the_numbers_their_meaning_and_the_orders(world: World) -> Non
     await world.connection.execute("UPDATE order_kinds SET name = '=代购药品' WHERE tenant_id = $1", world.tenant_id)
     await world.rated_order(5)
     called = await world.completed_order()
-    await call(world, called["id"], UNSOLVED)
+    await too_often(world, called["id"])
     content = await exported(world, group_by="kind")
     headings, *lines = rows_of(content)
     figures = dict(zip(headings, lines[0], strict=True))

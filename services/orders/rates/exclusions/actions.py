@@ -11,7 +11,7 @@ from services.chassis import clock
 from services.chassis.errors import Forbidden, Problem
 from services.chassis.identity import Identity
 from services.chassis.schemas import new_id
-from services.orders.follow_ups.policy import refuse_parties
+from services.orders.follow_ups.policy import DIRECTION, refuse_parties
 from services.orders.orders.queries import ReadableOrder, find_order
 from services.orders.rates import policy
 from services.orders.rates.exclusions.queries import exclusion_of
@@ -41,7 +41,7 @@ async def ask_exclusion(connection: Any, caller: Identity, order_id: UUID, body:
 async def review_exclusion(
     connection: Any, caller: Identity, order_id: UUID, exclusion_id: UUID, body: ExclusionReview
 ) -> ExclusionRead:
-    """By another administrator of the area who had no hand in the work.
+    """By another administrator of the area who had no share in the order, and did not direct or judge the work.
 
     Raises OrderNotFound, Forbidden, ExclusionNotFound, ExclusionDecided, OwnExclusion, PartyToOrder.
     """
@@ -51,7 +51,7 @@ async def review_exclusion(
     standing = await _standing(connection, caller, order.id, exclusion_id)
     if standing["asked_by"] == caller.account_id:
         raise OwnExclusion
-    await refuse_parties(connection, caller, order.id)
+    await refuse_parties(connection, caller, order.id, *DIRECTION)
     if standing["steps"]:
         raise ExclusionDecided
     outcome = ExclusionOutcome.APPROVED if body.is_approved else ExclusionOutcome.REFUSED

@@ -74,7 +74,7 @@ async def ask_exclusion(
 async def review_exclusion(
     order_id: UUID, exclusion_id: UUID, body: ExclusionReview, transaction: Transaction, caller: Caller
 ) -> ExclusionRead:
-    """Another administrator of the area who had no hand in the work: approve or refuse it (审核剔除)."""
+    """Another administrator of the area who had no share in the order nor directed it: approve or refuse (审核剔除)."""
     async with driving(transaction) as connection:
         return await actions.review_exclusion(connection, caller, order_id, exclusion_id, body)
 

@@ -86,6 +86,15 @@ class TestTheSecondPerson:
         assert await step(world, order["id"], exclusion, APPROVE) == (409, "party_to_order")
         assert await step(world, order["id"], exclusion, APPROVE, by="district_admin") == (200, "approved")
 
+    @pytest.mark.parametrize("action", ["dispatch", "verify", "redo"])
+    async def test_is_not_who_directed_or_judged_the_work(self, world: World, action: str) -> None:
+        body = {"dispatch": {"assignee_id": str(world.second_member.account_id)}, "redo": {"reason": "照片不清"}}
+        order = (await (world.order() if action == "dispatch" else world.completed_order()))["id"]
+        await world.act(order, "community_admin", action, body.get(action))
+        exclusion = await asked(world, order)
+        assert await step(world, order, exclusion, APPROVE) == (409, "party_to_order")
+        assert await step(world, order, exclusion, APPROVE, by="district_admin") == (200, "approved")
+
     async def test_is_an_administrator_of_the_area(self, world: World) -> None:
         await world.add_person("second_dispatcher", "温丽", roles={Role.DISPATCHER: "community"})
         await world.add_person("other_admin", "骆明", roles={Role.COMMUNITY_ADMIN: "other_community"})
