@@ -199,6 +199,8 @@ class TestForms:
             ([{**FLOOR, "type": "photo"}], "body.questions.0.type", ""),
             ([{**FLOOR, "id": "楼层"}], "body.questions.0.id", ""),
             ([{**FLOOR, "label": ""}], "body.questions.0.label", ""),
+            ([{**FLOOR, "label": "\u200b\u3164\u2060"}], "body.questions.0.label", "nothing of it can be seen"),
+            ([{**PLACE, "whole": True}], "body.questions.0", "whole belongs to the type number"),
             ([{**PLACE, "choices": [{"id": "hall"}]}], "body.questions.0.choices.0.label", ""),
             ([{**FLOOR, "id": f"q{number}"} for number in range(21)], "body.questions", ""),
         ],
