@@ -102,11 +102,12 @@ BEGIN
             WHERE b.tenant_id = p_tenant AND b.first_number < v_block ORDER BY b.first_number DESC LIMIT 1;
             EXIT WHEN v_block IS NULL;
             -- What few orders of the block have needs no second look; of what many have only the communities' own.
-            -- OFFSET 0: the planner would read all smaller numbers of the primary key beside.
+            -- OFFSET 0 and no tenant: the planner would read all smaller numbers of the primary key beside. What chance
+            -- brings in of another district is a number here, too, and looked at like the rest.
             v_candidates := NULL;
             v_is_rare := false;
             IF cardinality(v_communities) > 1 THEN
-                SELECT array_agg(w.number ORDER BY w.number DESC) FILTER (WHERE w.number < q.before), count(*) <= q.few
+                SELECT array_agg(DISTINCT w.number ORDER BY w.number DESC) FILTER (WHERE w.number < q.before), count(*) <= q.few
                 INTO v_candidates, v_is_rare
                 FROM (
                     SELECT i.number FROM order_words i
@@ -115,7 +116,7 @@ BEGIN
                 ) w;
             END IF;
             IF NOT v_is_rare AND cardinality(v_communities) <= q.some_communities THEN
-                SELECT array_agg(w.number ORDER BY w.number DESC) INTO v_candidates
+                SELECT array_agg(DISTINCT w.number ORDER BY w.number DESC) INTO v_candidates
                 FROM unnest(v_communities) AS community, LATERAL (
                     SELECT i.number FROM order_words i
                     WHERE i.tokens @> order_word_tokens(community, v_block, v_grams)

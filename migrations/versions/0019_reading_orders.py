@@ -38,9 +38,10 @@ INCLUDED = ["id", "area_id", "kind", "priority", "visibility", "lng", "lat"]
 def upgrade() -> None:
     op.create_table(
         "order_words",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("tokens", postgresql.ARRAY(sa.Integer()), nullable=False),
-        sa.PrimaryKeyConstraint("number", name=op.f("pk_order_words")),
+        sa.PrimaryKeyConstraint("tenant_id", "number", name=op.f("pk_order_words")),
     )
     op.create_index(
         "ix_order_words_tokens",
