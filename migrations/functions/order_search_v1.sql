@@ -53,15 +53,10 @@ BEGIN
             ))
         ) own;
     ELSIF q.view = 'tasks' THEN
-        SELECT array_agg(t.number ORDER BY t.number DESC) INTO v_found FROM (
-            SELECT o.* FROM orders o
-            WHERE o.tenant_id = p_tenant AND o.assignee_id IS NOT NULL
-                AND (o.assignee_id, o.number) < (q.account, q.before) AND (o.assignee_id, o.number) > (q.account, 0)
-            ORDER BY o.assignee_id DESC, o.number DESC LIMIT q.most
-        ) t
-        WHERE t.stage NOT IN ('close', 'done') AND order_has_words(order_text(t), v_words) AND EXISTS (
-            SELECT FROM areas a WHERE a.tenant_id = p_tenant AND a.id = t.area_id AND a.ancestor_ids && q.areas
-        );
+        SELECT array_agg(t.number ORDER BY t.number DESC) INTO v_found
+        FROM unnest(order_tasks(p_tenant, p_query, q.most)) AS task (number)
+        JOIN orders t ON t.tenant_id = p_tenant AND t.number = task.number
+        WHERE order_has_words(order_text(t), v_words) AND order_sees_details(t, order_facts_of_caller(t, p_query));
     ELSE
         -- Areas inside a community are small: each is read itself.
         SELECT array_agg(s.number) INTO v_found

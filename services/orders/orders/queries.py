@@ -81,6 +81,7 @@ async def list_orders(
         "account": caller.account_id,
         "resident": caller.resident_id,
         "areas": await areas_of_view(database, caller, view, area_id),
+        **areas_by_role(caller),
         "states": filters.states or None,
         "stages": filters.stages or None,
         "kind": filters.kind,
@@ -143,21 +144,23 @@ class ReadableOrder:
     row: Any
 
 
+def areas_by_role(caller: Identity) -> dict[str, list[UUID]]:
+    """What `order_facts_of_caller` (SQL) asks a query for, beside account, resident and now."""
+    return {
+        "dispatches": caller.areas_as(policy.DISPATCHING_ROLES),
+        "oversees": caller.areas_as(policy.OVERSEEING_ROLES),
+        "serves": caller.areas_as(policy.SERVING_ROLES),
+        "seniors": caller.areas_as(policy.SENIOR_ROLES),
+    }
+
+
 FACTS_OF_CALLER = "order_facts(o, $1, $2, a.ancestor_ids, $3, $4, $5, $6, $7)"
 """In a query over `orders o` and its area `areas a`, with `facts_of(caller)` as the first arguments."""
 
 
 def facts_of(caller: Identity) -> tuple[Any, ...]:
     """What `FACTS_OF_CALLER` asks for: arguments $1 to $7."""
-    return (
-        caller.account_id,
-        caller.resident_id,
-        caller.areas_as(policy.DISPATCHING_ROLES),
-        caller.areas_as(policy.OVERSEEING_ROLES),
-        caller.areas_as(policy.SERVING_ROLES),
-        caller.areas_as(policy.SENIOR_ROLES),
-        clock.now(),
-    )
+    return (caller.account_id, caller.resident_id, *areas_by_role(caller).values(), clock.now())
 
 
 async def find_order(

@@ -143,13 +143,17 @@ class ComingVisit(Answer):
 
 
 class ResidentHome(Answer):
+    """For who lives here, or has something to answer for somebody else."""
+
     open: Page[OrderRead]
     to_answer: list[OrderRead]
-    """Done, and not judged yet."""
+    """Done, and not judged yet: one's own, and what one placed for others and may answer for them."""
     recurring: list[ComingVisit]
 
 
 class HelperHome(Answer):
+    """For who serves, belongs to a unit, or has a task."""
+
     tasks: Page[OrderRead]
     pool: Page[OrderRead]
     pool_count: int
