@@ -482,7 +482,7 @@ class OrderWords(Base):
 
     Of no tenant, so that its index can be asked: row security would keep every operator of a GIN index out of it. A
     hash is of tenant or community, block and pair, and leads to a number; what the number is only `orders` tells.
-    The tenant is in the key because districts may have equal numbers. It is never searched by: no index but the hashes'.
+    The tenant is in the key because districts may have equal numbers. No search asks for it: the hashes do.
     """
 
     __tablename__ = "order_words"

@@ -50,7 +50,7 @@ async def test_an_order_placed_for_oneself_is_listed_once(world: World) -> None:
 
 async def test_why_it_was_this_helper_only_those_read_who_answer_for_the_area(world: World) -> None:
     order, member = await world.order(), str(world.member.account_id)
-    why = {"others": [{"helper": "黄秀芳", "metres": 120}]}
+    why = {"score": 87.5, "reasons": [], "text": "离得近；黄秀芳手上已有五单"}
     await world.act(order["id"], "dispatcher", "dispatch", {"assignee_id": member, "why": why})
     told = {
         by: (await world.people[by].get(f"/v1/orders/{order['id']}")).json()["history"][-1]["details"]
