@@ -482,12 +482,14 @@ class OrderWords(Base):
 
     Of no tenant, so that its index can be asked: row security would keep every operator of a GIN index out of it. A
     hash is of tenant or community, block and pair, and leads to a number; what the number is only `orders` tells.
+    The tenant is in the key because districts may have equal numbers. No search asks for it: the hashes do.
     """
 
     __tablename__ = "order_words"
     __table_args__ = (
         Index("ix_order_words_tokens", "tokens", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
     )
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     tokens: Mapped[list[int]] = mapped_column(ARRAY(Integer))
 

@@ -26,6 +26,9 @@ BEGIN
         END IF;
     WHEN 'number' THEN
         v_number := (p_answer #>> '{}')::numeric;
+        IF p_question -> 'whole' = 'true' AND v_number <> trunc(v_number) THEN
+            RETURN 'type';
+        END IF;
         IF v_number NOT BETWEEN COALESCE(v_least, -1000000000) AND COALESCE(v_most, 1000000000) THEN
             RETURN 'range';
         END IF;
@@ -40,7 +43,8 @@ BEGIN
             RETURN 'type';
         END IF;
     WHEN 'phone' THEN
-        IF v_text !~ '^[0-9+][0-9-]{4,18}$' THEN
+        -- As people write it: with spaces, hyphens and brackets.
+        IF translate(v_text, E' \u3000-()（）', '') !~ '^[+]?[0-9]{5,15}$' THEN
             RETURN 'type';
         END IF;
     WHEN 'choice', 'choices' THEN

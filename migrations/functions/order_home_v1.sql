@@ -8,6 +8,7 @@ DECLARE
     v_helper text;
     v_overseer text;
     v_waiting text;
+    v_tasks jsonb;
     v_clocks text;
     v_pool bigint;
     v_escalated text;
@@ -17,17 +18,33 @@ BEGIN
     EXECUTE format('SET LOCAL linli.tenant = %L', p_tenant);
     SELECT * INTO q FROM jsonb_to_record(p_query) AS x (
         account uuid, resident uuid, serves uuid[], oversees uuid[], now timestamptz, stages text[], own_stages text[],
-        page_size bigint, most_pooled bigint, most_orders bigint
+        page_size bigint, most_placed bigint, most_pooled bigint, most_orders bigint
     );
-    IF q.resident IS NOT NULL THEN
-        -- Done, and not judged since: it waits for the answer of the person who needed it.
-        SELECT string_agg(order_json(w.o, true), ',' ORDER BY (w.o).number DESC) INTO v_waiting FROM (
-            SELECT o FROM orders o
+    -- Done, and not judged since: it waits for the answer of the person who needed it, or of who answers for them.
+    SELECT string_agg((
+        SELECT order_json(o, true) FROM orders o WHERE o.tenant_id = p_tenant AND o.number = w.number
+    ), ',' ORDER BY w.number DESC) INTO v_waiting
+    FROM (
+        (
+            SELECT o.number FROM orders o
             WHERE o.tenant_id = p_tenant AND (o.resident_id, o.number) < (q.resident, 4611686018427387904)
                 AND (o.resident_id, o.number) > (q.resident, 0)
                 AND o.stage IN ('verify', 'close') AND (o.rated_at IS NULL OR o.rated_at < o.completed_at)
             ORDER BY o.resident_id DESC, o.number DESC LIMIT q.page_size
-        ) w;
+        ) UNION (
+            SELECT (p.o).number FROM (
+                SELECT o FROM orders o
+                WHERE o.tenant_id = p_tenant AND (o.placed_by, o.number) < (q.account, 4611686018427387904)
+                    AND (o.placed_by, o.number) > (q.account, 0)
+                ORDER BY o.placed_by DESC, o.number DESC LIMIT q.most_placed
+            ) p
+            WHERE (p.o).stage IN ('verify', 'close')
+                AND ((p.o).rated_at IS NULL OR (p.o).rated_at < (p.o).completed_at)
+                AND order_facts_of_caller(p.o, p_query) && ARRAY['is_family_placer', 'stands_in']
+        )
+        ORDER BY number DESC LIMIT q.page_size
+    ) w;
+    IF q.resident IS NOT NULL OR v_waiting IS NOT NULL THEN
         v_resident := '{"open":' || order_list(p_tenant, jsonb_build_object(
             'view', 'mine', 'account', q.account, 'resident', q.resident, 'areas', q.oversees, 'stages', q.own_stages,
             'before', 4611686018427387904, 'page_size', q.page_size
@@ -35,7 +52,12 @@ BEGIN
             || order_home_recurring(p_tenant, q.account, q.resident, q.now, q.page_size) || '}';
     END IF;
 
-    IF cardinality(q.serves) > 0 THEN
+    v_tasks := p_query || jsonb_build_object(
+        'view', 'tasks', 'stages', jsonb_build_array('handle'), 'before', 4611686018427387904
+    );
+    IF cardinality(q.serves) > 0 OR cardinality(order_units_of(p_tenant, q.account, q.now)) > 0
+        OR cardinality(order_tasks(p_tenant, v_tasks, 1)) > 0
+    THEN
         SELECT p.communities, p.smaller INTO v_communities, v_smaller FROM order_places(p_tenant, q.serves) AS p;
         SELECT count(*) INTO v_pool FROM (
             SELECT f.number FROM (
@@ -58,10 +80,7 @@ BEGIN
             '00000000-0000-0000-0000-000000000000', 'after_target', '', 'after_round', 0, 'page_size', q.page_size
         )) AS c
         JOIN orders o ON o.tenant_id = p_tenant AND o.id = c.order_id;
-        v_helper := '{"tasks":' || order_list(p_tenant, jsonb_build_object(
-            'view', 'tasks', 'now', q.now, 'account', q.account, 'areas', q.serves, 'stages', jsonb_build_array('handle'),
-            'before', 4611686018427387904, 'page_size', q.page_size
-        )) || ',"pool":' || order_list(p_tenant, jsonb_build_object(
+        v_helper := '{"tasks":' || order_list(p_tenant, v_tasks) || ',"pool":' || order_list(p_tenant, jsonb_build_object(
             'view', 'pool', 'areas', CASE WHEN v_smaller IS NULL THEN v_communities ELSE q.serves END,
             'before', 4611686018427387904, 'page_size', q.page_size
         )) || ',"pool_count":' || v_pool || ',"due_next":[' || COALESCE(v_clocks, '') || ']}';

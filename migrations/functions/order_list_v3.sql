@@ -12,14 +12,13 @@ DECLARE
     q record;
     v_communities uuid[];
     v_smaller uuid[];
-    v_units uuid[];
     v_numbers bigint[];
     v_items text;
 BEGIN
     EXECUTE format('SET LOCAL linli.tenant = %L', p_tenant);
     SELECT * INTO q FROM jsonb_to_record(p_query) AS x (
         view text, account uuid, resident uuid, areas uuid[], states text[], stages text[], kind text, priority text,
-        assignee uuid, unit uuid, now timestamptz, before bigint, page_size bigint
+        assignee uuid, unit uuid, before bigint, page_size bigint
     );
     IF q.view IN ('area', 'pool') THEN
         SELECT p.communities, p.smaller INTO v_communities, v_smaller FROM order_places(p_tenant, q.areas) AS p;
@@ -43,45 +42,7 @@ BEGIN
             ORDER BY number DESC LIMIT q.page_size + 1
         ) m;
     ELSIF q.view = 'tasks' THEN
-        -- What I am to do, what my units are to do, and where I or they assist: people's own, few beside the rest.
-        SELECT array_agg(m.unit_id) INTO v_units FROM unit_members m
-        WHERE m.tenant_id = p_tenant AND m.account_id = q.account AND m.since <= q.now
-            AND (m.until IS NULL OR m.until > q.now);
-        SELECT array_agg(m.number) INTO v_numbers FROM (
-            (
-                -- What is at hand has an index of its own: done is much more, and more every day.
-                SELECT o.number FROM orders o
-                WHERE o.tenant_id = p_tenant AND o.stage = 'handle' AND q.stages = ARRAY['handle']
-                    AND (o.assignee_id, o.number) < (q.account, q.before) AND (o.assignee_id, o.number) > (q.account, 0)
-                    AND order_fits(o, q.states, q.stages, q.kind, q.priority, q.assignee, q.unit)
-                ORDER BY o.assignee_id DESC, o.number DESC LIMIT q.page_size + 1
-            ) UNION (
-                SELECT o.number FROM orders o
-                WHERE o.tenant_id = p_tenant AND q.stages IS DISTINCT FROM ARRAY['handle']
-                    AND (o.assignee_id, o.number) < (q.account, q.before) AND (o.assignee_id, o.number) > (q.account, 0)
-                    AND o.assignee_id IS NOT NULL
-                    AND order_fits(o, q.states, q.stages, q.kind, q.priority, q.assignee, q.unit)
-                ORDER BY o.assignee_id DESC, o.number DESC LIMIT q.page_size + 1
-            ) UNION (
-                SELECT f.number FROM unnest(v_units) AS own, LATERAL (
-                    SELECT o.number FROM orders o
-                    WHERE o.tenant_id = p_tenant
-                        AND (o.unit_id, o.number) < (own, q.before) AND (o.unit_id, o.number) > (own, 0)
-                        AND o.unit_id IS NOT NULL
-                        AND order_fits(o, q.states, q.stages, q.kind, q.priority, q.assignee, q.unit)
-                    ORDER BY o.unit_id DESC, o.number DESC LIMIT q.page_size + 1
-                ) f
-            ) UNION (
-                SELECT o.number FROM order_helpers h JOIN orders o ON o.tenant_id = h.tenant_id AND o.id = h.order_id
-                WHERE h.tenant_id = p_tenant AND h.account_id = q.account AND h.left_at IS NULL AND o.number < q.before
-                    AND order_fits(o, q.states, q.stages, q.kind, q.priority, q.assignee, q.unit)
-            ) UNION (
-                SELECT o.number FROM order_units u JOIN orders o ON o.tenant_id = u.tenant_id AND o.id = u.order_id
-                WHERE u.tenant_id = p_tenant AND u.unit_id = ANY (v_units) AND u.removed_at IS NULL AND o.number < q.before
-                    AND order_fits(o, q.states, q.stages, q.kind, q.priority, q.assignee, q.unit)
-            )
-            ORDER BY number DESC LIMIT q.page_size + 1
-        ) m;
+        v_numbers := order_tasks(p_tenant, p_query, q.page_size + 1);
     ELSIF q.view = 'pool' THEN
         SELECT array_agg(m.number) INTO v_numbers FROM (
             SELECT f.number FROM (
@@ -200,12 +161,7 @@ BEGIN
                     SELECT FROM areas a
                     WHERE a.tenant_id = p_tenant AND a.id = o.area_id AND a.ancestor_ids && q.areas
                 )
-                ELSE o.stage NOT IN ('close', 'done') AND (
-                    o.assignee_id IS DISTINCT FROM q.account OR o.unit_id = ANY (v_units) OR EXISTS (
-                        SELECT FROM areas a
-                        WHERE a.tenant_id = p_tenant AND a.id = o.area_id AND a.ancestor_ids && q.areas
-                    )
-                )
+                ELSE order_sees_details(o, order_facts_of_caller(o, p_query))
             END
         )
         FROM orders o WHERE o.tenant_id = p_tenant AND o.number = page.number

@@ -53,15 +53,10 @@ BEGIN
             ))
         ) own;
     ELSIF q.view = 'tasks' THEN
-        SELECT array_agg(t.number ORDER BY t.number DESC) INTO v_found FROM (
-            SELECT o.* FROM orders o
-            WHERE o.tenant_id = p_tenant AND o.assignee_id IS NOT NULL
-                AND (o.assignee_id, o.number) < (q.account, q.before) AND (o.assignee_id, o.number) > (q.account, 0)
-            ORDER BY o.assignee_id DESC, o.number DESC LIMIT q.most
-        ) t
-        WHERE t.stage NOT IN ('close', 'done') AND order_has_words(order_text(t), v_words) AND EXISTS (
-            SELECT FROM areas a WHERE a.tenant_id = p_tenant AND a.id = t.area_id AND a.ancestor_ids && q.areas
-        );
+        SELECT array_agg(t.number ORDER BY t.number DESC) INTO v_found
+        FROM unnest(order_tasks(p_tenant, p_query, q.most)) AS task (number)
+        JOIN orders t ON t.tenant_id = p_tenant AND t.number = task.number
+        WHERE order_has_words(order_text(t), v_words) AND order_sees_details(t, order_facts_of_caller(t, p_query));
     ELSE
         -- Areas inside a community are small: each is read itself.
         SELECT array_agg(s.number) INTO v_found
@@ -102,11 +97,12 @@ BEGIN
             WHERE b.tenant_id = p_tenant AND b.first_number < v_block ORDER BY b.first_number DESC LIMIT 1;
             EXIT WHEN v_block IS NULL;
             -- What few orders of the block have needs no second look; of what many have only the communities' own.
-            -- OFFSET 0: the planner would read all smaller numbers of the primary key beside.
+            -- OFFSET 0 and no tenant: the planner would read all smaller numbers of the primary key beside. What chance
+            -- brings in of another district is a number here, too, and looked at like the rest.
             v_candidates := NULL;
             v_is_rare := false;
             IF cardinality(v_communities) > 1 THEN
-                SELECT array_agg(w.number ORDER BY w.number DESC) FILTER (WHERE w.number < q.before), count(*) <= q.few
+                SELECT array_agg(DISTINCT w.number ORDER BY w.number DESC) FILTER (WHERE w.number < q.before), count(*) <= q.few
                 INTO v_candidates, v_is_rare
                 FROM (
                     SELECT i.number FROM order_words i
@@ -115,7 +111,7 @@ BEGIN
                 ) w;
             END IF;
             IF NOT v_is_rare AND cardinality(v_communities) <= q.some_communities THEN
-                SELECT array_agg(w.number ORDER BY w.number DESC) INTO v_candidates
+                SELECT array_agg(DISTINCT w.number ORDER BY w.number DESC) INTO v_candidates
                 FROM unnest(v_communities) AS community, LATERAL (
                     SELECT i.number FROM order_words i
                     WHERE i.tokens @> order_word_tokens(community, v_block, v_grams)

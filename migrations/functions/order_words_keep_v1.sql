@@ -28,8 +28,8 @@ BEGIN
         VALUES (p_tenant, COALESCE(newest.last_number + 1, 0), COALESCE(newest.last_number + 1, 0), 0)
         RETURNING first_number, last_number, orders INTO newest;
     END IF;
-    INSERT INTO order_words (number, tokens)
-    SELECT o.number,
+    INSERT INTO order_words (tenant_id, number, tokens)
+    SELECT p_tenant, o.number,
         order_word_tokens(p_tenant, b.first_number, g.grams) || order_word_tokens(o.community_id, b.first_number, g.grams)
     FROM unnest(v_numbers) AS taken (number)
     JOIN orders o ON o.tenant_id = p_tenant AND o.number = taken.number,
@@ -38,7 +38,7 @@ BEGIN
         WHERE b.tenant_id = p_tenant AND b.first_number <= o.number ORDER BY b.first_number DESC LIMIT 1
     ) AS b,
     LATERAL (SELECT order_grams(order_text(o)) AS grams OFFSET 0) AS g
-    ON CONFLICT (number) DO UPDATE SET tokens = EXCLUDED.tokens;
+    ON CONFLICT (tenant_id, number) DO UPDATE SET tokens = EXCLUDED.tokens;
     UPDATE order_word_blocks b
     SET last_number = GREATEST(b.last_number, v_numbers[cardinality(v_numbers)]), orders = b.orders + cardinality(v_numbers)
     WHERE b.tenant_id = p_tenant AND b.first_number = newest.first_number;

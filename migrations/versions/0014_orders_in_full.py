@@ -70,6 +70,10 @@ STAGE_OF = {
     "cancelled": "done",
 }
 """Of the states there were."""
+RATED_WAITS = "interval '3 days'"
+COMPLETED_WAITS = "interval '15 days'"
+"""Before the standard lifecycle closes them, as it was when this migration was written."""
+CLOSED_HERE = '{"because": "upgrade"}'
 OLD_STATES = tuple(STAGE_OF)
 OLD_ACTIONS = ("place", "dispatch", "accept", "decline", "start", "complete", "rate", "cancel")
 NEW_INDEXES = ("ix_orders_timer_at", "ix_orders_merged_into", "ix_orders_unit_number")
@@ -237,6 +241,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for function in (*ADDED, *CHANGED):
         op.execute(f"DROP FUNCTION {function}")
+    _open_what_was_closed()
     _refuse_what_is_new()
     for constraint in (
         "fk_orders_tenant_id_merged_into",
@@ -297,6 +302,7 @@ def _give_orders_their_columns() -> None:
         " rewarded_at = CASE WHEN state = 'rated' THEN rated_at END"
         " WHERE tenant_id = tenant"
     )
+    _let_orders_close()
     op.alter_column("orders", "stage", nullable=False)
     for name, condition in NEW_CHECKS.items():
         op.create_check_constraint(op.f(f"ck_orders_{name}"), "orders", condition)
@@ -311,6 +317,52 @@ def _give_orders_their_columns() -> None:
     ):
         op.create_index(name, "orders", columns, postgresql_where=sa.text(condition))
     op.alter_column("orders", "lifecycle_version", server_default=None)
+
+
+def _let_orders_close() -> None:
+    """What the standard lifecycle would have closed by now is closed, as by its rule; the rest is closed in its time.
+
+    Nobody is hurried: what is done and not judged yet stays open for at least a week from now.
+    """
+    _in_every_tenant(
+        f"""
+        WITH over AS (
+            UPDATE orders SET state = 'closed', stage = 'done', closed_at = rated_at + {RATED_WAITS},
+                version = version + 1
+            WHERE tenant_id = tenant AND state = 'rated' AND rated_at <= now() - {RATED_WAITS}
+            RETURNING id, version, closed_at
+        )
+        INSERT INTO order_history (tenant_id, order_id, sequence, action, from_state, to_state, at, details)
+        SELECT tenant, id, version, 'close', 'rated', 'closed', closed_at, '{CLOSED_HERE}' FROM over
+        """
+    )
+    _in_every_tenant(
+        f"""
+        UPDATE orders SET timer_action = 'close', timer_at = CASE state
+            WHEN 'rated' THEN rated_at + {RATED_WAITS}
+            ELSE GREATEST(completed_at + {COMPLETED_WAITS}, now() + interval '7 days')
+        END
+        WHERE tenant_id = tenant AND state IN ('rated', 'completed')
+        """
+    )
+
+
+def _open_what_was_closed() -> None:
+    """The closing above taken back, and nothing else: the older version knows these orders as rated."""
+    op.execute("ALTER TABLE order_history DISABLE TRIGGER USER")
+    _in_every_tenant(
+        f"""
+        WITH mine AS (
+            DELETE FROM order_history h USING orders o
+            WHERE h.tenant_id = tenant AND o.tenant_id = tenant AND o.id = h.order_id AND o.version = h.sequence
+                AND h.details = '{CLOSED_HERE}'
+            RETURNING h.order_id
+        )
+        UPDATE orders o SET state = 'rated', stage = 'close', closed_at = NULL, version = version - 1
+        FROM mine WHERE o.tenant_id = tenant AND o.id = mine.order_id
+        """
+    )
+    op.execute("ALTER TABLE order_history ENABLE TRIGGER USER")
 
 
 def _give_every_tenant_the_standard() -> None:

@@ -24,6 +24,9 @@ FUNCTIONS = (
     "order_words_keep_v1",
     "order_places_v1",
     "order_fits_v1",
+    "order_units_of_v1",
+    "order_tasks_v1",
+    "order_facts_of_caller_v1",
     "order_list_v3",
     "order_search_v1",
     "order_board_v1",
@@ -38,9 +41,10 @@ INCLUDED = ["id", "area_id", "kind", "priority", "visibility", "lng", "lat"]
 def upgrade() -> None:
     op.create_table(
         "order_words",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("tokens", postgresql.ARRAY(sa.Integer()), nullable=False),
-        sa.PrimaryKeyConstraint("number", name=op.f("pk_order_words")),
+        sa.PrimaryKeyConstraint("tenant_id", "number", name=op.f("pk_order_words")),
     )
     op.create_index(
         "ix_order_words_tokens",

@@ -11,6 +11,7 @@ from services.chassis import clock
 from services.chassis.errors import Forbidden, Problem
 from services.chassis.identity import Identity
 from services.orders.clocks.policy import rules_district
+from services.orders.clocks.recounts import ask_for_recount, lock_rules
 from services.orders.kinds import queries
 from services.orders.kinds.forms import Question
 from services.orders.kinds.queries import OrderKindNotFound
@@ -19,9 +20,11 @@ from services.orders.kinds.schemas import (
     OrderKindEdit,
     OrderKindFacts,
     OrderKindFormEdit,
+    OrderKindList,
     OrderKindRead,
     OrderKindState,
 )
+from services.orders.kinds.standard import STANDARD_KIND, standard_policies
 from services.orders.lifecycles.actions import lock_lives
 
 FACTS = tuple(OrderKindFacts.model_fields)
@@ -60,6 +63,40 @@ async def replace_form(connection: Any, caller: Identity, kind: str, body: Order
     await _record_form(connection, caller, kind, version, body.questions)
     await connection.execute(_SET_FORM, caller.tenant_id, kind, version)
     return await _told(connection, caller, kind, before)
+
+
+async def adopt_standard(connection: Any, caller: Identity) -> OrderKindList:
+    """What districts start with today, for one that was there before: forms of the standard kinds that never asked
+    anything, and the standard times where none were ever decided. Nothing the district decided itself is touched.
+
+    Raises Forbidden.
+    """
+    if not await rules_district(connection, caller):
+        raise Forbidden
+    for row in await connection.fetch(_WITHOUT_FORM, caller.tenant_id, list(STANDARD_KIND)):
+        before = await queries.order_kind(connection, caller.tenant_id, row["id"])
+        await _record_form(connection, caller, row["id"], 1, STANDARD_KIND[row["id"]].questions)
+        await connection.execute(_SET_FORM, caller.tenant_id, row["id"], 1)
+        await _told(connection, caller, row["id"], before)
+    await _adopt_times(connection, caller)
+    return await queries.order_kinds(connection, caller.tenant_id, with_inactive=True)
+
+
+async def _adopt_times(connection: Any, caller: Identity) -> None:
+    await lock_rules(connection, caller.tenant_id)
+    if await connection.fetchval(_HAS_TIMES, caller.tenant_id):
+        return
+    now = clock.now()
+    kinds = {row["id"] for row in await connection.fetch(_KINDS, caller.tenant_id)}
+    promised = [(kind, targets) for kind, targets in standard_policies() if kind is None or kind in kinds]
+    await connection.executemany(
+        _PROMISE,
+        [
+            (caller.tenant_id, version, kind, msgspec.json.encode(targets).decode(), now, caller.account_id)
+            for version, (kind, targets) in enumerate(promised, start=1)
+        ],
+    )
+    await ask_for_recount(connection, caller.tenant_id, now)
 
 
 async def _locked(connection: Any, caller: Identity, kind: str) -> OrderKindRead:
@@ -112,6 +149,16 @@ UPDATE order_kinds SET ({", ".join(FACTS)}) = ROW ({_PLACES}), version = version
 _LOCK = "SELECT id FROM order_kinds WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE"
 _SET_FORM = """
 UPDATE order_kinds SET form_version = $3, version = version + 1 WHERE tenant_id = $1 AND id = $2
+"""
+_WITHOUT_FORM = """
+SELECT id FROM order_kinds WHERE tenant_id = $1 AND form_version IS NULL AND id = ANY ($2)
+ORDER BY id FOR NO KEY UPDATE
+"""
+_HAS_TIMES = "SELECT EXISTS (SELECT FROM clock_policies WHERE tenant_id = $1)"
+_KINDS = "SELECT id FROM order_kinds WHERE tenant_id = $1"
+_PROMISE = """
+INSERT INTO clock_policies (tenant_id, version, order_kind, targets, note, active_from, recorded_by, recorded_at)
+VALUES ($1, $2, $3, $4, '采用标准时限', $5, $6, $5)
 """
 _RECORD_FORM = """
 INSERT INTO order_kind_forms (tenant_id, kind, version, questions, recorded_by, recorded_at)

@@ -56,6 +56,18 @@ async def add_order_kind(body: OrderKindDraft, transaction: Transaction, caller:
         return await actions.add_kind(connection, caller, body)
 
 
+@router.post(
+    "/adopt-standard",
+    response_model=OrderKindList,
+    dependencies=ONCE,
+    responses=problems(*_WRITE, IdempotencyKeyMissing, IdempotencyKeyReused),
+)
+async def adopt_standard(transaction: Transaction, caller: Caller) -> OrderKindList:
+    """District administrators: the standard forms and times, where none are decided (采用标准表单和时限)."""
+    async with driving(transaction) as connection:
+        return await actions.adopt_standard(connection, caller)
+
+
 @router.get("/{kind}", response_model=OrderKindRead, responses=problems(OrderKindNotFound))
 async def read_order_kind(kind: KindId, transaction: Transaction, caller: Caller) -> OrderKindRead:
     """One kind, whether or not it can be ordered still."""

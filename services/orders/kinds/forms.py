@@ -3,6 +3,7 @@
 Answers are checked by `order_form_faults` (migrations/functions), in the statement that places the order.
 """
 
+import unicodedata
 from enum import StrEnum
 from typing import Annotated, Self
 
@@ -21,6 +22,8 @@ LARGEST_INTEGER = 2**53
 """Beyond it clients do not count in steps of one."""
 DEEPEST = 3
 MOST_PARTS = 200
+BLANK_LETTERS = "\u115f\u1160\u2800\u3164\uffa0"
+"""Letters and symbols to Unicode, nothing to the eye."""
 
 
 class QuestionType(StrEnum):
@@ -40,7 +43,15 @@ CHOOSING = frozenset({QuestionType.CHOICE, QuestionType.CHOICES})
 MEASURED = frozenset({QuestionType.NUMBER, QuestionType.TEXT})
 
 SnakeCase = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,39}$", examples=["floor"])]
-Label = Annotated[str, *text_of(60)]
+
+
+def _visible(text: str) -> str:
+    if all(unicodedata.category(letter)[0] in "CZM" or letter in BLANK_LETTERS for letter in text):
+        raise ValueError("nothing of it can be seen")
+    return text
+
+
+Label = Annotated[str, *text_of(60), AfterValidator(_visible)]
 Bound = Annotated[int, Field(strict=True, ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)]
 
 
@@ -64,6 +75,8 @@ class Question(Body):
     """Of a number its least, of a text the fewest characters."""
     max: Bound | None = None
     """Of a number its largest, of a text the most characters (500 when it does not say)."""
+    whole: StrictBool = False
+    """Of a number: what is counted, floors or lamps, has no fractions."""
     help: Line | None = None
 
     @model_validator(mode="after")
@@ -74,6 +87,8 @@ class Question(Body):
             raise ValueError("two choices have the same id")
         if self.type not in MEASURED and (self.min, self.max) != (None, None):
             raise ValueError("min and max belong to the types number and text")
+        if self.whole and self.type != QuestionType.NUMBER:
+            raise ValueError("whole belongs to the type number")
         self._check_bounds()
         return self
 

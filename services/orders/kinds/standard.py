@@ -94,7 +94,8 @@ def _text(name: str, label: str, **more: Any) -> Question:
 
 
 def _number(name: str, label: str, least: int, most: int, **more: Any) -> Question:
-    return _ask(name, label, QuestionType.NUMBER, min=least, max=most, **more)
+    """Counted: metres and yuan are asked for in whole ones too."""
+    return _ask(name, label, QuestionType.NUMBER, min=least, max=most, whole=True, **more)
 
 
 def _yes_no(name: str, label: str, **more: Any) -> Question:

@@ -81,6 +81,7 @@ async def list_orders(
         "account": caller.account_id,
         "resident": caller.resident_id,
         "areas": await areas_of_view(database, caller, view, area_id),
+        **areas_by_role(caller),
         "states": filters.states or None,
         "stages": filters.stages or None,
         "kind": filters.kind,
@@ -143,21 +144,23 @@ class ReadableOrder:
     row: Any
 
 
+def areas_by_role(caller: Identity) -> dict[str, list[UUID]]:
+    """What `order_facts_of_caller` (SQL) asks a query for, beside account, resident and now."""
+    return {
+        "dispatches": caller.areas_as(policy.DISPATCHING_ROLES),
+        "oversees": caller.areas_as(policy.OVERSEEING_ROLES),
+        "serves": caller.areas_as(policy.SERVING_ROLES),
+        "seniors": caller.areas_as(policy.SENIOR_ROLES),
+    }
+
+
 FACTS_OF_CALLER = "order_facts(o, $1, $2, a.ancestor_ids, $3, $4, $5, $6, $7)"
 """In a query over `orders o` and its area `areas a`, with `facts_of(caller)` as the first arguments."""
 
 
 def facts_of(caller: Identity) -> tuple[Any, ...]:
     """What `FACTS_OF_CALLER` asks for: arguments $1 to $7."""
-    return (
-        caller.account_id,
-        caller.resident_id,
-        caller.areas_as(policy.DISPATCHING_ROLES),
-        caller.areas_as(policy.OVERSEEING_ROLES),
-        caller.areas_as(policy.SERVING_ROLES),
-        caller.areas_as(policy.SENIOR_ROLES),
-        clock.now(),
-    )
+    return (caller.account_id, caller.resident_id, *areas_by_role(caller).values(), clock.now())
 
 
 async def find_order(
@@ -201,13 +204,21 @@ async def read_order(
         helpers = await connection.fetch(_HELPERS, caller.tenant_id, order.id) if sees_details else []
     body: dict[str, Any] = msgspec.json.decode(order.row["body"])
     body |= {
-        "history": [{**entry, "details": msgspec.json.decode(entry["details"])} for entry in history],
+        "history": [{**entry, "details": _details(entry["details"], order.facts)} for entry in history],
         "files": [dict(file) for file in files],
         "helpers": [dict(helper) for helper in helpers],
         "main": order.row["main"] and msgspec.json.decode(order.row["main"]),
         "available_actions": order.row["available_actions"],
     }
     return msgspec.json.encode(body)
+
+
+def _details(stored: str, facts: OrderFacts) -> dict[str, Any]:
+    """Why this helper and no other tells of other people: those who answer for the area read it."""
+    details: dict[str, Any] = msgspec.json.decode(stored)
+    if not facts.knows(policy.Fact.IS_OVERSEER):
+        details.pop("why", None)
+    return details
 
 
 def is_unnamed(account: str) -> str:

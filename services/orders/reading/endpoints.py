@@ -93,7 +93,7 @@ async def similar_before_placing(
     lng: Longitude | None = None,
     lat: Latitude | None = None,
 ) -> Any:
-    """Before placing: has somebody told of it already? Without the words of others (类似订单)."""
+    """Before placing, where one lives, serves or has placed: has somebody told of it already? (类似订单)"""
     point = None if lng is None or lat is None else (lng, lat)
     body = await similar.similar_before_placing(database, caller, kind=kind, text=text, area_id=area_id, point=point)
     return answer_json(body)

@@ -65,8 +65,7 @@ async def export_orders(
     answer = await as_file(_table(sheet.counted(_rows(snapshots, caller, query)), states), FileFormat.XLSX)
     async with database.hot_transaction(caller.tenant_id) as connection:
         await connection.execute(
-            _NOTE, caller.tenant_id, new_id(), caller.account_id, clock.now(), _json({**query, "areas": area_id}),
-            sheet.orders,
+            _NOTE, caller.tenant_id, new_id(), caller.account_id, clock.now(), _json(query), sheet.orders,
         )  # fmt: skip
     return answer
 

@@ -68,7 +68,7 @@ class Box:
     @property
     def cell_degrees(self) -> float:
         """The side of a cell: 360° halved as often as it takes to have enough of them in the box."""
-        longer = max(self.east - self.west, self.north - self.south)
+        longer = max(self.east - self.west, self.north - self.south, 360 / 2**FINEST)  # too narrow a box has no cells
         halvings = 0 if longer >= 360 else max(0, int(log2(360 * LEAST_CELLS / longer)) + 1)
         return 360.0 / float(1 << min(halvings, FINEST))
 

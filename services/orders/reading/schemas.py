@@ -87,6 +87,15 @@ class LikenessParts(Answer):
     kind: float
 
 
+class SimilarOrderDetails(Answer):
+    description: str
+    metres: int | None
+    """Null where one of the two has no point."""
+    score: float
+    """0.45 text + 0.25 place + 0.15 time + 0.15 kind."""
+    parts: LikenessParts
+
+
 class SimilarOrder(Answer):
     id: UUID
     number: str
@@ -99,13 +108,10 @@ class SimilarOrder(Answer):
     placed_at: datetime
     reporters: int
     """How many people have told of it: itself and what was merged into it."""
-    description: str | None
-    """For who oversees the area."""
-    metres: int | None
-    """Null where one of the two has no point."""
-    score: float
-    """0.45 text + 0.25 place + 0.15 time + 0.15 kind."""
-    parts: LikenessParts
+    within_metres: Literal[50, 200, 500] | None
+    """Roughly how near; null farther off, or where one of the two has no point."""
+    details: SimilarOrderDetails | None
+    """For who oversees the community."""
 
 
 class SimilarOrders(Answer):
@@ -137,13 +143,17 @@ class ComingVisit(Answer):
 
 
 class ResidentHome(Answer):
+    """For who lives here, or has something to answer for somebody else."""
+
     open: Page[OrderRead]
     to_answer: list[OrderRead]
-    """Done, and not judged yet."""
+    """Done, and not judged yet: one's own, and what one placed for others and may answer for them."""
     recurring: list[ComingVisit]
 
 
 class HelperHome(Answer):
+    """For who serves, belongs to a unit, or has a task."""
+
     tasks: Page[OrderRead]
     pool: Page[OrderRead]
     pool_count: int

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from services.chassis import clock
 from services.chassis.database import Database
 from services.chassis.errors import Problem
 from services.chassis.identity import Identity
@@ -17,6 +18,7 @@ from services.orders.orders.queries import (
     BEFORE_ALL,
     OrderView,
     answered,
+    areas_by_role,
     areas_of_view,
     find_order,
     number_behind,
@@ -73,6 +75,8 @@ async def search_orders(
         "account": caller.account_id,
         "resident": caller.resident_id,
         "areas": await areas_of_view(database, caller, OrderView(view), area_id),
+        **areas_by_role(caller),
+        "now": clock.now(),
         "words": words,
         "before": BEFORE_ALL if cursor is None else number_behind(cursor),
         "page_size": limit,

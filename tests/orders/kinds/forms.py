@@ -41,7 +41,10 @@ def _text(question: dict[str, Any], answer: str) -> str | None:
 
 
 def _number(question: dict[str, Any], answer: float) -> str | None:
-    return _range(question, Decimal(repr(answer)), -1_000_000_000, 1_000_000_000)
+    number = Decimal(repr(answer))
+    if question.get("whole") and number != number.to_integral_value():
+        return "type"
+    return _range(question, number, -1_000_000_000, 1_000_000_000)
 
 
 def _range(question: dict[str, Any], value: Decimal | int, least: int, most: int) -> str | None:
@@ -63,7 +66,8 @@ def _date(_: dict[str, Any], answer: str) -> str | None:
 
 
 def _phone(_: dict[str, Any], answer: str) -> str | None:
-    return None if re.fullmatch("[0-9+][0-9-]{4,18}", answer.strip(BLANKS)) else "type"
+    digits = re.sub("[ \u3000()（）-]", "", answer.strip(BLANKS))
+    return None if re.fullmatch("[+]?[0-9]{5,15}", digits) else "type"
 
 
 def _choice(question: dict[str, Any], answer: str) -> str | None:

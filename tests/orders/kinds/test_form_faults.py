@@ -19,6 +19,7 @@ FORM: list[dict[str, Any]] = [
     {"id": "place", "label": "位置", "type": "choice", "choices": [{"id": "hall"}, {"id": "yard"}]},
     {"id": "tools", "label": "工具", "type": "choices", "choices": [{"id": "shovel"}, {"id": "salt"}, {"id": "broom"}]},
     {"id": "call", "label": "电话", "type": "phone"},
+    {"id": "lamps", "label": "几盏", "type": "number", "whole": True},
 ]
 RIGHT: dict[str, Any] = {"what": "阿司匹林", "lift": True}
 
@@ -38,6 +39,13 @@ async def test_what_answers_the_form_has_no_faults(world: World) -> None:
     }  # fmt: skip
     assert await faults(world, RIGHT) == []
     assert await faults(world, whole) == []
+
+
+@pytest.mark.parametrize(
+    "call", ["138 0013 8000", "0762-3388123-8", "（0762）3388123", "(0762) 338-8123", "+86-75512345"]
+)
+async def test_a_phone_is_taken_as_people_write_it(world: World, call: str) -> None:
+    assert await faults(world, {**RIGHT, "call": call, "lamps": 3.0}) == []
 
 
 @pytest.mark.parametrize(
@@ -84,6 +92,13 @@ async def test_what_answers_the_form_has_no_faults(world: World) -> None:
         ("call", "１３８００１３８０００", "type"),
         ("call", "138001380001380013800", "type"),
         ("call", "13800138000\n1", "type"),
+        ("call", "+----", "type"),
+        ("call", "0-----------", "type"),
+        ("call", "0755", "type"),
+        ("call", "138+0013", "type"),
+        ("lamps", 3.7, "type"),
+        ("lamps", 1e-9, "type"),
+        ("lamps", 1e300, "range"),
         ("another", 1, "unknown"),
         ("", "x", "unknown"),
     ],
@@ -137,7 +152,7 @@ _numbers = st.one_of(
 )
 _dates = st.builds("{:04}-{:02}-{:02}".format, st.integers(1890, 2210), st.integers(0, 13), st.integers(0, 32))
 _odd = ["hall", "yard", "１０", "", "  ", "\u3000", "😀😀", "a\u0301", " 药 ", "\u3000药品药品药品药品药品\n"]
-_phones = ["13800138000", "+86-755", "0755", "138 0013"]
+_phones = ["13800138000", "+86-755", "0755", "138 0013", "（0762）33", "+----", "1+2345"]
 _plain = st.one_of(st.none(), st.booleans(), _numbers, _texts, _dates, st.sampled_from(_odd + _phones))
 _tools = st.lists(st.sampled_from(["shovel", "salt", "broom", "spade"]), max_size=4)
 _anything = st.one_of(_plain, _tools, st.lists(_plain, max_size=3), st.dictionaries(_texts, _plain, max_size=2))

@@ -6,6 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from services.orders.kinds.standard import STANDARD_KIND, standard_policies
 from services.orders.lifecycles.standard import STANDARD
 from tests.world import World
 
@@ -199,6 +200,8 @@ class TestForms:
             ([{**FLOOR, "type": "photo"}], "body.questions.0.type", ""),
             ([{**FLOOR, "id": "楼层"}], "body.questions.0.id", ""),
             ([{**FLOOR, "label": ""}], "body.questions.0.label", ""),
+            ([{**FLOOR, "label": "\u200b\u3164\u2060"}], "body.questions.0.label", "nothing of it can be seen"),
+            ([{**PLACE, "whole": True}], "body.questions.0", "whole belongs to the type number"),
             ([{**PLACE, "choices": [{"id": "hall"}]}], "body.questions.0.choices.0.label", ""),
             ([{**FLOOR, "id": f"q{number}"} for number in range(21)], "body.questions", ""),
         ],
@@ -211,3 +214,40 @@ class TestForms:
         errors = answer.json()["errors"]
         assert [error["field"] for error in errors] == [place]
         assert said in errors[0]["message"]
+
+
+class TestAdoptingTheStandard:
+    """A district that was there before forms and times gets them by one decision of its own."""
+
+    async def test_forms_and_times_where_there_are_none(self, world: World) -> None:
+        own = (await add(world, id="corridor_light", questions=[PLACE])).json()
+        adopted = await world.district_admin.post("/v1/order-kinds/adopt-standard")
+        assert adopted.status_code == 200, adopted.text
+        kinds = {kind["id"]: kind for kind in adopted.json()["items"]}
+        assert kinds["corridor_light"] == own
+        for kind in ("buy_medicine", "snow_clearing"):
+            assert kinds[kind]["form"] == {"version": 1, "questions": STANDARD_KIND[kind].form()}
+            (change,) = (await world.district_admin.get(f"/v1/order-kinds/{kind}/changes")).json()["items"]
+            assert change["changed_by"] == str(world.district_admin.account_id)
+            assert (change["before"]["form_version"], change["after"]["form_version"]) == (None, 1)
+        decided = await world.fetch("SELECT order_kind, recorded_by FROM clock_policies ORDER BY version")
+        promised = {kind for kind, _ in standard_policies()} & {None, *kinds}
+        assert {row["order_kind"] for row in decided} == promised > {None}
+        assert {row["recorded_by"] for row in decided} == {world.district_admin.account_id}
+
+    async def test_a_second_time_changes_nothing(self, world: World) -> None:
+        answers = await asyncio.gather(*(world.district_admin.post("/v1/order-kinds/adopt-standard") for _ in range(3)))
+        assert [answer.status_code for answer in answers] == [200] * 3
+        assert answers[0].json() == answers[1].json() == answers[2].json()
+        assert await world.fetch_value("SELECT count(*) FROM order_kind_changes") == 2
+        assert await world.fetch_value("SELECT count(*) = count(DISTINCT order_kind) + 1 FROM clock_policies")
+
+    async def test_times_of_its_own_stay(self, world: World) -> None:
+        decided = await world.district_admin.post("/v1/clock-policies", {"targets": {}, "note": "本区暂不承诺"})
+        assert decided.status_code == 201, decided.text
+        await world.district_admin.post("/v1/order-kinds/adopt-standard")
+        assert await world.fetch_value("SELECT count(*) FROM clock_policies") == 1
+
+    @pytest.mark.parametrize("by", ["zhang", "dispatcher", "community_admin"])
+    async def test_only_for_who_rules_the_district(self, world: World, by: str) -> None:
+        assert (await world.people[by].post("/v1/order-kinds/adopt-standard")).json()["code"] == "forbidden"

@@ -27,6 +27,12 @@ def test_no_form_holds_up_who_cannot_answer_it() -> None:
     assert form_faults(STANDARD_KIND["buy_medicine"].form(), {}) == []
 
 
+def test_what_is_counted_has_no_fractions() -> None:
+    numbers = [one for kind in STANDARD_KINDS for one in kind.form() if one["type"] == "number"]
+    assert numbers
+    assert all(number["whole"] for number in numbers)
+
+
 def test_snow_takes_eight() -> None:
     assert STANDARD_KIND["snow_clearing"].columns()["helpers_wanted"] == 8
 

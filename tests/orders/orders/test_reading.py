@@ -48,6 +48,20 @@ async def test_an_order_placed_for_oneself_is_listed_once(world: World) -> None:
     assert await ids_of(world, "zhang", view="mine") == [order["id"]]
 
 
+async def test_why_it_was_this_helper_only_those_read_who_answer_for_the_area(world: World) -> None:
+    order, member = await world.order(), str(world.member.account_id)
+    why = {"score": 87.5, "reasons": [], "text": "离得近；黄秀芳手上已有五单"}
+    await world.act(order["id"], "dispatcher", "dispatch", {"assignee_id": member, "why": why})
+    told = {
+        by: (await world.people[by].get(f"/v1/orders/{order['id']}")).json()["history"][-1]["details"]
+        for by in ("dispatcher", "grid_worker", "zhang", "member")
+    }
+    assert {by: details.get("why") for by, details in told.items()} == {
+        "dispatcher": why, "grid_worker": why, "zhang": None, "member": None,
+    }  # fmt: skip
+    assert {details["assignee_id"] for details in told.values()} == {member}
+
+
 async def test_views_by_state_and_area(world: World) -> None:
     main = await put_order(world, OrderState.RETURNED)
     by_state = {state: str(await put_order(world, state, main=main)) for state in OrderState}

@@ -8,6 +8,7 @@ import pytest
 from models.identity import Role
 from models.orders import OPEN_STAGES, OrderState
 from services.chassis import clock
+from tests.orders.orders.conftest import add_unit
 from tests.orders.orders.test_lifecycle import put_order
 from tests.world import World
 
@@ -119,7 +120,10 @@ async def test_my_tasks_are_also_where_i_assist_and_what_my_unit_has(world: Worl
     await world.insert(
         "order_helpers", order_id=assisting, account_id=world.second_member.account_id, joined_at=clock.now()
     )
+    await world.connection.execute("UPDATE orders SET helpers_wanted = 2 WHERE id = $1", assisting)
     await world.connection.execute("UPDATE orders SET unit_id = $2 WHERE id = $1", of_unit, unit)
+    leads = await add_unit(world, "物业维修班")
+    await world.connection.execute("UPDATE orders SET unit_id = $2 WHERE id = $1", with_unit, leads)
     await world.insert("order_units", order_id=with_unit, unit_id=unit, added_at=clock.now())
     page = (await world.second_member.get("/v1/orders", view="tasks")).json()["items"]
     assert [item["id"] for item in page] == [with_unit, of_unit, assisting]

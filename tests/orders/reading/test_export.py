@@ -1,5 +1,6 @@
 """The sheet: what is in it, what no sheet executes, how much fits, and the note of who took it."""
 
+import json
 from typing import Any
 
 import pytest
@@ -39,9 +40,10 @@ async def test_what_somebody_typed_is_never_a_formula(world: World) -> None:
 async def test_who_took_it_is_noted(world: World) -> None:
     await world.order()
     await sheet(world, stage="receive")
-    (note,) = await world.fetch("SELECT account_id, orders, filters ->> 'stages' AS stages FROM order_exports")
+    (note,) = await world.fetch("SELECT account_id, orders, filters FROM order_exports")
     assert (note["account_id"], note["orders"]) == (world.dispatcher.account_id, 1)
-    assert note["stages"] == '["receive"]'
+    filters = json.loads(note["filters"])
+    assert (filters["stages"], filters["areas"]) == (["receive"], [str(world.areas["community"])])
 
 
 async def test_more_than_fits_is_refused_and_not_noted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

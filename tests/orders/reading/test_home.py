@@ -63,3 +63,28 @@ async def test_the_whole_home_in_one_request(world: World) -> None:
     assert home["points"]["points"]["balance"] == 0
     assert home["grid"]["households"][0]["address"].endswith("2单元502")
     assert (await world.stranger().get("/v1/home")).status_code == 401
+
+
+async def test_what_was_placed_for_others_waits_for_who_may_answer_it(world: World) -> None:
+    """The family's answer, and the grid worker's for somebody without an account; not the dispatcher's for others."""
+    done: dict[str, str] = {}
+    for by, resident in (
+        ("daughter", world.zhang.resident_id),
+        ("grid_worker", await world.add_resident("李奶奶", "2单元301")),
+        ("dispatcher", world.neighbour.resident_id),
+    ):
+        order = await world.order(by, on_behalf_of=str(resident))
+        await world.act(order["id"], "community_admin", "dispatch", {"assignee_id": str(world.member.account_id)})
+        await world.act(order["id"], "member", "accept")
+        await world.act(order["id"], "member", "complete", {"note": "已送到"})
+        done[by] = order["id"]
+    waiting = {by: await orders_home(world, by) for by in (*done, "zhang", "neighbour")}
+    told = {
+        by: home["resident"] and [item["id"] for item in home["resident"]["to_answer"]] for by, home in waiting.items()
+    }
+    assert told == {
+        "daughter": [done["daughter"]], "grid_worker": [done["grid_worker"]], "dispatcher": None,
+        "zhang": [done["daughter"]], "neighbour": [done["dispatcher"]],
+    }  # fmt: skip
+    await world.act(done["grid_worker"], "grid_worker", "rate", {"stars": 5, "solved": True})
+    assert (await orders_home(world, "grid_worker"))["resident"] is None

@@ -36,6 +36,12 @@ def test_a_box_has_enough_cells_and_not_too_many(west: float, south: float, widt
     assert cells >= LEAST_CELLS or box.cell_degrees in (360.0, 360 / 2**24)
 
 
+@pytest.mark.parametrize("width", [5e-324, 1e-310, 1e-300, 1e-13])
+@pytest.mark.parametrize("crs", list(Crs))
+async def test_the_narrowest_boxes_are_answered(world: World, width: float, crs: Crs) -> None:
+    assert await points(world, bbox=f"0,0,{width},{width}", crs=crs) == []
+
+
 def test_a_box_in_wechats_coordinates_lies_around_the_same_place() -> None:
     box = Box.parse(BOX).in_wgs84(Crs.GCJ02)
     assert box.west == pytest.approx(114.6 - 0.0049, abs=0.002)

@@ -111,6 +111,29 @@ async def test_another_district_finds_nothing(world: World, other_world: World, 
     assert await found(other_world, "district_admin", "水压") == []
 
 
+async def test_districts_may_have_equal_numbers(
+    world: World, other_world: World, orders_database: Database, index: Index
+) -> None:
+    async def indexed_with(district: World, number: int, words: str) -> str:
+        (order,) = await placed(district, words)
+        while await orders_database.pool.fetchval("SELECT order_words_keep($1, 200, 4)", district.tenant_id):
+            pass
+        await district.connection.execute("UPDATE orders SET number = $2 WHERE id = $1", order, number)
+        await district.connection.execute(
+            "INSERT INTO order_word_work (tenant_id, number) VALUES ($1, $2)", district.tenant_id, number
+        )
+        while await orders_database.pool.fetchval("SELECT order_words_keep($1, 200, 4)", district.tenant_id):
+            pass
+        return order
+
+    mine = await indexed_with(world, 987654321, "三楼水压太低")
+    theirs = await indexed_with(other_world, 987654321, "电梯水压异响")
+    for person, words, expected in (("dispatcher", "水压", mine), ("district_admin", "三楼", mine)):
+        assert await found(world, person, words) == [expected]
+        assert await found(other_world, person, "水压") == [theirs]
+    assert await found(world, "district_admin", "电梯") == []
+
+
 async def test_words_that_are_changed_are_found_as_they_are(world: World, index: Index) -> None:
     (order,) = await placed(world, "水压太低")
     await index()

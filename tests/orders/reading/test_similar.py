@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.orders.reading.likeness import Report, dice, distance, likeness
+from services.orders.reading.similar import roughly
 from tests.world import World
 
 NOW = datetime(2026, 3, 16, 9, tzinfo=UTC)
@@ -77,9 +78,8 @@ async def lamp(world: World, by: str = "zhang", *, is_told: bool = True) -> str:
 async def test_a_neighbour_learns_that_it_is_known_but_not_from_whom(world: World) -> None:
     order = await lamp(world)
     (item,) = await similar(world, "neighbour", lng=SPOT[0], lat=SPOT[1])
-    assert (item["id"], item["description"], item["metres"], item["reporters"]) == (order, None, 0, 1)
+    assert (item["id"], item["details"], item["within_metres"], item["reporters"]) == (order, None, 50, 1)
     assert (item["kind_name"], item["area_name"]) == ("代购药品", "3栋")
-    assert item["parts"]["place"] == 1
     for secret in ("张德明", "13800138000", "2单元", "楼道的灯"):
         assert secret not in str(item)
 
@@ -88,9 +88,9 @@ async def test_what_is_private_only_the_own_household_learns(world: World) -> No
     order = await lamp(world, is_told=False)
     assert await similar(world, "neighbour") == []
     assert [item["id"] for item in await similar(world, "daughter")] == [order]
-    assert [
-        item["description"] for item in await similar(world, "dispatcher", area_id=str(world.areas["building"]))
-    ] == ["三楼楼道的灯不亮了"]
+    (item,) = await similar(world, "dispatcher", area_id=str(world.areas["building"]))
+    assert (item["details"]["description"], item["within_metres"]) == ("三楼楼道的灯不亮了", None)
+    assert await similar(world, "grid_worker", area_id=str(world.areas["building"])) == []  # oversees the compound
 
 
 async def test_what_is_over_or_different_is_not_shown(world: World) -> None:
@@ -104,7 +104,7 @@ async def test_at_triage(world: World) -> None:
     first, second = await lamp(world), await lamp(world, "neighbour")
     answer = await world.dispatcher.get(f"/v1/orders/{second}/similar")
     assert [item["id"] for item in answer.json()["items"]] == [first]
-    assert answer.json()["items"][0]["score"] > 0.9
+    assert answer.json()["items"][0]["details"]["score"] > 0.9
     for person in ("neighbour", "other_dispatcher", "member"):
         assert (await world.people[person].get(f"/v1/orders/{second}/similar")).status_code == 404
 
@@ -131,3 +131,33 @@ async def test_what_one_of_the_household_asked_without_a_name_is_shown_to_nobody
         for who in ("daughter", "zhang", "dispatcher")
     }
     assert seen == {"daughter": 2, "zhang": 1, "dispatcher": 2}
+
+
+async def test_only_where_one_lives_serves_or_has_placed(world: World) -> None:
+    order = await lamp(world)
+    await world.add_area("there", "other_community", "building", "441602004011001", "9栋")
+    await world.add_person("far", "远方来客")
+    here = str(world.areas["building"])
+
+    async def status(by: str) -> int:
+        return int((await world.people[by].get("/v1/orders/similar", text="楼道灯不亮", area_id=here)).status_code)
+
+    for person in ("far", "other_member", "other_dispatcher", "points_clerk"):
+        assert await status(person) == 404
+    assert (await world.far.get("/v1/orders/similar", text="楼道灯不亮")).json()["code"] == "place_needed"
+    await world.connection.execute(
+        "UPDATE orders SET placed_by = $2 WHERE id = $1", order, world.other_member.account_id
+    )
+    for person in ("other_member", "neighbour", "member", "grid_worker", "district_admin"):
+        assert await status(person) == 200
+
+
+async def test_asking_from_many_places_tells_a_neighbour_the_rough_place_alone(world: World) -> None:
+    order = (await world.order("zhang", description="三楼楼道的灯不亮了", lng=114.69012, lat=23.73991))["id"]
+    await world.connection.execute("UPDATE orders SET visibility = 'community' WHERE id = $1", order)
+    assert roughly((114.69012, 23.73991)) == pytest.approx(SPOT)
+    bands = {}
+    for metres in (0, 40, 60, 190, 210, 490, 510):
+        (item,) = await similar(world, "neighbour", lng=SPOT[0], lat=SPOT[1] + metres / 111_195)
+        bands[metres] = item["within_metres"]
+    assert bands == {0: 50, 40: 50, 60: 200, 190: 200, 210: 500, 490: 500, 510: None}
