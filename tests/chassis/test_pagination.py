@@ -1,6 +1,7 @@
 """Keyset pages: a cursor is one of ours, or it is refused. Nothing else can come out of it."""
 
 import base64
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,11 +13,20 @@ from hypothesis import strategies as st
 from services.chassis.pagination import InvalidCursor, decode_cursor, encode_cursor
 from tests.chassis.conftest import SEEDED
 
-KEYS = [tuple[UUID], tuple[str], tuple[str, str], tuple[str, UUID], tuple[int], tuple[int, UUID]]
+KEYS = [tuple[UUID], tuple[str], tuple[str, str], tuple[str, UUID], tuple[int], tuple[int, UUID], tuple[datetime, UUID]]
 """What lists page by."""
 
+moments = st.sampled_from(
+    ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-03-16T09:00:00", "2026-03-16T09:00:00+08:00"]
+)
 anything_json: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec="utf-8")) | st.uuids(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(codec="utf-8"))
+    | st.uuids()
+    | moments,
     lambda inner: (
         st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner, max_size=2)
     ),
@@ -42,6 +52,8 @@ def _fits(part: Any, kind: type) -> bool:
         return type(part) is str and "\0" not in part
     if kind is int:
         return type(part) is int and -(2**63) <= part < 2**63
+    if kind is datetime:
+        return type(part) is datetime and part.tzinfo is not None and part.astimezone(UTC) is not None
     return type(part) is kind
 
 
@@ -74,6 +86,9 @@ class TestFuzz:
     @example(parts=["a", "b\0"])
     @example(parts=[2**63])
     @example(parts=[-(2**63) - 1, UUID(int=1)])
+    @example(parts=["0001-01-01T00:00:00+14:00", UUID(int=1)])
+    @example(parts=["9999-12-31T23:59:59-14:00", UUID(int=1)])
+    @example(parts=["2026-03-16T09:00:00", UUID(int=1)])
     def test_any_json_is_a_key_or_refused(self, key: Any, parts: list[Any]) -> None:
         """Also what somebody wrote who knows how ours are made: wrong types, NUL, numbers no column holds."""
         value = opened(encode_cursor(*parts), key)
@@ -88,6 +103,7 @@ class TestFuzz:
         (tuple[str, str], ("441602004010", "2单元502")),
         (tuple[str], ("",)),
         (tuple[int], (2**63 - 1,)),
+        (tuple[datetime, UUID], (datetime(2026, 3, 16, 9, tzinfo=UTC), UUID(int=7))),
     ],
     ids=str,
 )

@@ -9,9 +9,9 @@ from services.chassis import clock
 from services.chassis.database import Database
 from services.chassis.pagination import encode_cursor
 from services.chassis.schemas import new_id
-from services.orders.orders.timing import TimerKeeper
 from tests.orders.clocks.conftest import Keep, anew, at, promise
 from tests.orders.follow_ups.test_follow_ups import REACHED, call, too_often
+from tests.orders.orders.conftest import keep_timers
 from tests.world import World
 
 Numbers = dict[str, tuple[int, int, int, int]]
@@ -174,7 +174,7 @@ class TestResponse:
         await world.act(order, "member", "accept")
         assert (await total(world))["response"] == (1, 1, 0, 0)
         with clock.shifted(timedelta(hours=25)):
-            await TimerKeeper(orders_database, poll_seconds=60).keep()
+            await keep_timers(world, orders_database)
             await anew(world)
             assert (await total(world, **since_yesterday()))["response"] == (0, 1, 0, 0)
             await world.act(order, "second_member", "accept")
