@@ -315,8 +315,8 @@ INSERT INTO order_word_blocks (tenant_id, first_number, last_number, orders)
 SELECT '{DISTRICT}', CASE WHEN min(o.number) = start.number THEN 0 ELSE min(o.number) END, max(o.number), count(*)
 FROM (SELECT min(number) AS number FROM orders) AS start, orders o
 WHERE o.tenant_id = '{DISTRICT}' GROUP BY (o.number - start.number) / {WORD_BLOCK}, start.number;
-INSERT INTO order_words (number, tokens)
-SELECT o.number, order_word_tokens(o.tenant_id, b.first_number, g.grams)
+INSERT INTO order_words (tenant_id, number, tokens)
+SELECT o.tenant_id, o.number, order_word_tokens(o.tenant_id, b.first_number, g.grams)
     || order_word_tokens(o.community_id, b.first_number, g.grams)
 FROM orders o
 JOIN order_word_blocks b ON b.tenant_id = o.tenant_id AND o.number BETWEEN b.first_number AND b.last_number,
@@ -370,7 +370,7 @@ WHERE t.tenant_id = '{DISTRICT}' AND o.tenant_id = t.tenant_id AND o.id = t.orde
     + f"""
 DELETE FROM order_clock_work WHERE tenant_id = '{DISTRICT}';
 DELETE FROM order_word_work WHERE tenant_id = '{DISTRICT}';
-DELETE FROM order_words WHERE number > {{last}};
+DELETE FROM order_words WHERE tenant_id = '{DISTRICT}' AND number > {{last}};
 DELETE FROM order_word_blocks WHERE tenant_id = '{DISTRICT}' AND first_number > {{last}};
 UPDATE order_word_blocks b SET last_number = {{last}}, orders = {{last}} - b.first_number
 WHERE b.tenant_id = '{DISTRICT}' AND b.last_number > {{last}};

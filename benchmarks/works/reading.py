@@ -88,7 +88,7 @@ class ReadOrders:
 
 
 _FIRST_RESIDENT: UUID = numbered_id(Family.RESIDENT, 0)
-_PLACE = {"id": community_of(0), "community_id": community_of(0), "ancestor_ids": []}
+_PLACE = {"id": community_of(0), "community_id": community_of(0), "above_community": [], "is_theirs": True}
 
 
 def list_orders() -> ReadOrders:

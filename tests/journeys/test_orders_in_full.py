@@ -37,10 +37,11 @@ async def test_a_snow_morning(district: World) -> None:
     told = await _similar(
         district.neighbour, "/v1/orders/similar", kind="snow_clearing", text="小区东门口积雪结冰，路滑"
     )
-    assert [(one["id"], one["reporters"], one["description"]) for one in told] == [(first["id"], 1, None)]
+    assert [(one["id"], one["reporters"], one["details"]) for one in told] == [(first["id"], 1, None)]
     second = await district.order("neighbour", kind="snow_clearing", description="小区东门口积雪结冰，路滑")
     alike = await _similar(district.dispatcher, f"/v1/orders/{second['id']}/similar")
-    assert [(one["id"], one["description"]) for one in alike] == [(first["id"], first["details"]["description"])]
+    before = [(one["id"], one["details"]["description"]) for one in alike]
+    assert before == [(first["id"], first["details"]["description"])]
     await district.act(second["id"], "dispatcher", "merge", {"into_id": first["id"], "note": "同一处积雪"})
     assert await _reporters(district, "小区东门积雪结冰") == [2]
     pooled = await district.act(first["id"], "dispatcher", "dispatch", {"note": "请带铁锹"})

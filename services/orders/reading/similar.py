@@ -14,7 +14,7 @@ from services.chassis.identity import Identity
 from services.orders.orders import policy
 from services.orders.orders.actions import OrderNotFound, PlaceNeeded
 from services.orders.orders.policy import OrderFacts
-from services.orders.orders.queries import answered, find_order
+from services.orders.orders.queries import BEFORE_ALL, answered, find_order
 from services.orders.reading.likeness import ALIKE, Likeness, Report, likeness
 
 MOST_SHOWN = 5
@@ -46,7 +46,7 @@ async def similar_before_placing(
     roles = caller.areas_as(policy.OVERSEEING_ROLES | policy.SERVING_ROLES)
     async with database.hot_transaction(caller.tenant_id) as connection:
         place = await connection.fetchrow(
-            _PLACE, caller.tenant_id, area_id, caller.resident_id, caller.account_id, roles, MOST_PLACED
+            _PLACE, caller.tenant_id, area_id, caller.resident_id, caller.account_id, roles, MOST_PLACED, BEFORE_ALL
         )
     if place is None or not (place["community_id"] is None or place["is_theirs"]):
         raise NotFound if area_id else PlaceNeeded
@@ -156,8 +156,9 @@ SELECT a.id, a.community_id, c.ancestor_ids AS above_community,
         WHERE m.tenant_id = $1 AND m.resident_id = $3 AND lived.community_id = a.community_id
     ) OR EXISTS (
         SELECT FROM (
-            SELECT o.community_id FROM orders o WHERE o.tenant_id = $1 AND o.placed_by = $4
-            ORDER BY o.number DESC LIMIT $6
+            SELECT o.community_id FROM orders o
+            WHERE o.tenant_id = $1 AND (o.placed_by, o.number) > ($4, 0) AND (o.placed_by, o.number) < ($4, $7)
+            ORDER BY o.placed_by DESC, o.number DESC LIMIT $6
         ) placed
         WHERE placed.community_id = a.community_id
     ) AS is_theirs
