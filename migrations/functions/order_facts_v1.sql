@@ -37,6 +37,7 @@ BEGIN
         IF EXISTS (
             SELECT FROM order_units u
             JOIN unit_members m ON m.tenant_id = u.tenant_id AND m.unit_id = u.unit_id
+            JOIN units t ON t.tenant_id = u.tenant_id AND t.id = u.unit_id AND t.is_active
             WHERE u.tenant_id = o.tenant_id AND u.order_id = o.id AND u.removed_at IS NULL AND m.account_id = p_account
                 AND m.since <= p_now AND (m.until IS NULL OR m.until > p_now)
         ) THEN

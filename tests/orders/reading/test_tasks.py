@@ -55,6 +55,17 @@ async def test_members_of_the_units_that_lead_and_assist(world: World) -> None:
         assert (await world.people[person].get("/v1/home/orders")).json()["helper"] is None
 
 
+async def test_a_unit_that_is_dissolved_assists_nobody(world: World) -> None:
+    await world.add_person("electrician", "师傅")
+    lead, assisting = await add_unit(world, "物业维修班"), await add_unit(world, "电工班", world.electrician)
+    order = await placed(world)
+    body = {"unit_id": str(lead), "assisting_unit_ids": [str(assisting)]}
+    await world.act(order, "dispatcher", "dispatch", body)
+    await world.connection.execute("UPDATE units SET is_active = false WHERE id = $1", assisting)
+    assert await tasks(world, "electrician") == []
+    assert (await world.electrician.get(f"/v1/orders/{order}")).status_code == 404
+
+
 async def _ends(world: World, unit: UUID) -> None:
     ago = clock.now() - timedelta(minutes=1)
     await world.connection.execute("UPDATE unit_members SET until = $2 WHERE unit_id = $1", unit, ago)
