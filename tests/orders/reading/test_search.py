@@ -194,7 +194,7 @@ async def test_random_words_and_areas_answer_like_a_naive_filter(world: World, i
 
 
 async def test_small_blocks_and_pages_do_not_change_the_answer(world: World) -> None:
-    lock = "hashtextextended('words of ' || $1::text, 0)"  # the product's own keeper would make larger blocks
+    lock = "hashtextextended('words of ' || $1::uuid, 0)"  # the product's own keeper would make larger blocks
     await world.connection.execute(f"SELECT pg_advisory_lock({lock})", world.tenant_id)
     orders = await placed(world, *["水压太低"] * 11)
     while await world.connection.fetchval("SELECT order_words_keep($1, 3, 3)", world.tenant_id):
