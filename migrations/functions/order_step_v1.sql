@@ -22,7 +22,6 @@ DECLARE
     v_code text;
     v_moves boolean;
     v_redone boolean := false;
-    v_resident_account uuid;
     v_timer jsonb;
     v_taken bigint;
     v_tells boolean;

@@ -70,11 +70,11 @@ class OrderSteps:
 
     async def triage(self, body: OrderAmendment) -> CommandAnswer:
         """Accepted for handling, and put into its place: kind, priority, visibility, how many it takes."""
-        return await self._advance(OrderAction.TRIAGE, body, **_amended(body))
+        return await self._advance(OrderAction.TRIAGE, body, **_carried(body))
 
     async def amend(self, body: OrderAmendment) -> CommandAnswer:
         """The same, later."""
-        return await self._advance(OrderAction.AMEND, body, **_amended(body))
+        return await self._advance(OrderAction.AMEND, body, **_carried(body))
 
     async def resubmit(self, body: OrderResubmission) -> CommandAnswer:
         """What was asked for is added; the dispatcher looks at it again."""
@@ -83,11 +83,11 @@ class OrderSteps:
 
     async def dispatch(self, body: OrderDispatch) -> CommandAnswer:
         """To a person or unit that serves the order's area, or into the open pool. Also takes it from who has it."""
-        return await self._advance(OrderAction.DISPATCH, body, **_assigned(body))
+        return await self._advance(OrderAction.DISPATCH, body, **_carried(body))
 
     async def transfer(self, body: OrderTransfer) -> CommandAnswer:
         """From the helper to another. Counts as a hop."""
-        return await self._advance(OrderAction.TRANSFER, body, **_assigned(body))
+        return await self._advance(OrderAction.TRANSFER, body, **_carried(body))
 
     async def join(self, body: OrderJoining) -> CommandAnswer:
         """Of many who join at once as many get in as are wanted, the others OrderFull."""
@@ -171,11 +171,7 @@ def system_step(order_id: UUID, action: str, **carried: Any) -> dict[str, Any]:
     }
 
 
-def _amended(body: OrderAmendment) -> dict[str, Any]:
-    return body.model_dump(exclude={"expected_version"})
-
-
-def _assigned(body: OrderDispatch | OrderTransfer) -> dict[str, Any]:
+def _carried(body: OrderAmendment | OrderDispatch | OrderTransfer) -> dict[str, Any]:
     return body.model_dump(exclude={"expected_version"})
 
 
